@@ -1,0 +1,186 @@
+"""What a task, a language and a protocol are: the schema of the catalogue's data files and of a user's own tasks."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from stilts_core.model import Frozen
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
+LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+class Head(StrEnum):
+    """What is put on top of the encoder, and with it the shape of a task's examples."""
+
+    CLASSIFICATION = "classification"  # a pair of texts, one label
+    SPAN = "span"  # a question and a context, an answer inside it or none
+    CHOICE = "choice"  # a context and several continuations, one of them right
+    TAGGING = "tagging"  # words, a label each
+    MLM = "mlm"  # text, masked tokens restored
+    RETRIEVAL = "retrieval"  # sentence pairs, found by the encoder alone
+
+
+class Metric(StrEnum):
+    """The official measure of a task; `evaluation` holds one scorer for each."""
+
+    ACCURACY = "accuracy"
+    TAG_F1 = "tag-f1"  # entity F1 of seqeval 0.0.12 beside token accuracy
+    SQUAD = "squad"  # mean of F1 and exact match, SQuAD v1.1 normalisation
+    SQUAD_V2 = "squad-v2"  # mean of best-threshold F1 and exact match
+    RETRIEVAL_ACCURACY = "retrieval-accuracy"  # share of English sentences whose nearest neighbour is their translation
+
+
+class Source(Frozen):
+    """One place where a split of a task may lie under the data root.
+
+    Attributes:
+        path: relative path with ``{lang}`` for the language (or ``{iso3}`` for its three-letter code); a ``*`` may
+            stand for a part of the path and must match one file.
+        format: the reader (`data.readers`).
+        pair: the English side, for formats of two files.
+        languages: the languages found here, where that is not all of the task's.
+    """
+
+    path: str
+    format: Literal[
+        "pairs-tsv",
+        "mnli-jsonl",
+        "mnli-glue",
+        "squad-json",
+        "hellaswag-jsonl",
+        "tags-tsv",
+        "conllu",
+        "parallel-lines",
+        "text-lines",
+        "xcopa-jsonl",
+    ]
+    pair: str | None = None
+    languages: tuple[LanguageCode, ...] | None = None
+
+
+class Task(Frozen):
+    """A task of the catalogue, or one that a study brings.
+
+    Attributes:
+        train: where the English (or other) training set may lie, first match wins; empty for a task without one.
+        dev: where its development sets may lie.
+        test: where its test sets may lie.
+        train_on: the task whose training and English development set this target uses instead of its own.
+        languages: the languages that have evaluation data.
+        labels: the closed list of labels, in the order of the output layer.
+        null_answers: a span task whose questions may have no answer.
+    """
+
+    name: Name
+    title: str
+    head: Head
+    metric: Metric | None = None
+    labels: tuple[str, ...] = ()
+    null_answers: bool = False
+    train_on: Name | None = None
+    train: tuple[Source, ...] = ()
+    dev: tuple[Source, ...] = ()
+    test: tuple[Source, ...] = ()
+    languages: tuple[LanguageCode, ...] = ("en",)
+    licence: str = ""
+    citation: str = ""
+    url: str = ""
+    presentational: ClassVar[frozenset[str]] = frozenset({"title", "licence", "citation", "url"})
+
+
+class Language(Frozen):
+    """A language of the catalogue.
+
+    Attributes:
+        code: ISO 639-1 where there is one.
+        iso3: the three-letter code that Tatoeba's files use.
+        family: family and branch.
+        script: ISO 15924.
+        morphology: ``agglutinative``, ``fusional``, ``isolating``, ``root-pattern`` or ``debated``.
+        cc100_gib: size of the language in CC-100, GiB; None where absent.
+        spaces: words are separated by blanks.
+    """
+
+    code: LanguageCode
+    iso3: str
+    name: str
+    family: str
+    script: str
+    morphology: str
+    cc100_gib: float | None = None
+    spaces: bool = True
+
+
+class Hyper(Frozen):
+    """The settings of one training that belong to the science.
+
+    Attributes:
+        learning_rate: peak of the linear schedule.
+        batch_size: examples in one optimiser step, over all ranks.
+        epochs: passes over the training set; ``max_steps`` bounds them.
+        warmup: share of the steps spent on linear warm-up.
+        max_length: tokens of one input, special tokens included.
+        doc_stride: overlap in tokens of the windows of a long context.
+        question_length: tokens of a question at most.
+        answer_length: tokens of a predicted answer at most.
+        patience: evaluations without gain before training stops; 0 trains to the end and keeps the last weights.
+        evaluate_every: optimiser steps between evaluations on the development sample; 0: once an epoch.
+        dev_examples: size of the seeded development sample.
+    """
+
+    learning_rate: PositiveFloat = 1e-5
+    batch_size: PositiveInt = 32
+    epochs: PositiveFloat = 3
+    max_steps: PositiveInt | None = None
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    clip: PositiveFloat = 1.0
+    adam_epsilon: PositiveFloat = 1e-8
+    adam_beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    max_length: Annotated[int, Field(ge=8)] = 256
+    doc_stride: PositiveInt = 128
+    question_length: PositiveInt = 64
+    answer_length: PositiveInt = 30
+    patience: Annotated[int, Field(ge=0)] = 0
+    evaluate_every: Annotated[int, Field(ge=0)] = 0
+    dev_examples: PositiveInt = 500
+    mlm_probability: Annotated[float, Field(gt=0, lt=1)] = 0.15
+
+
+class Retrieval(Frozen):
+    """How a sentence becomes a vector for retrieval without training.
+
+    Attributes:
+        pooling: mean over the tokens, or the first token.
+        layers: number of encoder layers → hidden state that is scored as the result (0 is the embedding output).
+        layer_share: the hidden state for other depths, as a share of the layers, rounded.
+    """
+
+    pooling: Literal["mean", "cls"] = "mean"
+    layers: dict[int, int] = {}
+    layer_share: Annotated[float, Field(gt=0, le=1)] = 0.6
+
+
+class Protocol(Frozen):
+    """A named set of hyper-parameters, scorers and aggregation rules.
+
+    Attributes:
+        defaults: settings of every training.
+        heads: settings by kind of head, over the defaults.
+        tasks: settings by task name, over those; the name ``mix`` holds those of a mix's common settings.
+        mix_cap: the K of examples-proportional sampling, ``min(e, K) / sum(min(e, K))``.
+    """
+
+    name: Name
+    title: str
+    source: str = ""
+    defaults: Hyper = Hyper()
+    heads: dict[Head, dict[str, float | int | None]] = {}
+    tasks: dict[str, dict[str, float | int | None]] = {}
+    mix_cap: PositiveInt = 131072
+    retrieval: Retrieval = Retrieval()
+    presentational: ClassVar[frozenset[str]] = frozenset({"title", "source"})

@@ -1,0 +1,253 @@
+"""The plan: what a study becomes. Pure data, JSON both ways."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from stilts_core.catalog.models import Head, Hyper, Metric
+from stilts_core.model import API_VERSION, Frozen, digest, identity
+from stilts_core.spec.study import Pretraining
+
+Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class StageKind(StrEnum):
+    PREPARE = "prepare"
+    PRETRAIN = "pretrain"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+
+
+KIND_VERSIONS: dict[StageKind, int] = {
+    # Raised when a change of the code changes what a stage of the kind commits.
+    StageKind.PREPARE: 1,
+    StageKind.PRETRAIN: 1,
+    StageKind.TRAIN: 1,
+    StageKind.EVALUATE: 1,
+}
+
+
+class DataFile(Frozen):
+    """A file of the data root that a stage reads.
+
+    Attributes:
+        role: what it is to the stage, ``<split>/<language>``, with ``/pair`` added for the English side of a
+            parallel file: ``train/en``, ``test/de``, ``test/de/pair``.
+        path: relative to the data root.
+        format: the reader, as in `catalog.models.Source`.
+        parallel: as in `spec.study.TextFile`.
+        rows: share of the rows that is used, as in `spec.study.TextFile`.
+    """
+
+    role: str
+    path: str
+    format: str
+    sha256: str
+    size: int
+    parallel: bool = False
+    rows: tuple[float, float] = (0.0, 1.0)
+    presentational: ClassVar[frozenset[str]] = frozenset({"path", "size"})
+
+
+class EncoderSource(Frozen):
+    """An encoder that exists before the study.
+
+    Attributes:
+        location: a hub id, a folder or an ``s3://`` address.
+        digest: SHA-256 over the folder's files, so that its place does not matter; for a hub id it is of
+            ``id@revision``.
+    """
+
+    location: str
+    revision: str | None = None
+    digest: str
+    presentational: ClassVar[frozenset[str]] = frozenset({"location", "revision"})
+
+
+class TokenizerParams(Frozen):
+    """`prepare`: train a tokenizer on the texts. Commits ``tokenizer/`` (a folder for AutoTokenizer)."""
+
+    what: Literal["tokenizer"] = "tokenizer"
+    vocabulary: int
+    max_length: int
+
+
+class TextParams(Frozen):
+    """`prepare`: tokenise plain and parallel text for masked training. Parent ``tokenizer`` or ``encoder``.
+
+    Commits ``text/`` (a dataset of head mlm) and, if any file is parallel, ``parallel/``.
+    """
+
+    what: Literal["text"] = "text"
+    sequence_length: int
+    encoder: EncoderSource | None = None
+
+
+class TaskParams(Frozen):
+    """`prepare`: read, check and tokenise a task's files. Parent ``tokenizer``, or ``encoder`` here.
+
+    Commits ``data/`` (a `data.dataset.Dataset`) with a segment for each file, in the order of the stage's files.
+
+    Attributes:
+        purpose: ``train`` (the roles are train/* and dev/*) or ``evaluate``.
+        limit: a seeded sample of so many examples of each evaluation file, or of the training set.
+    """
+
+    what: Literal["task"] = "task"
+    task: str
+    head: Head
+    labels: tuple[str, ...] = ()
+    null_answers: bool = False
+    purpose: Literal["train", "evaluate"]
+    max_length: int
+    doc_stride: int
+    question_length: int
+    limit: int | None = None
+    encoder: EncoderSource | None = None
+    presentational: ClassVar[frozenset[str]] = frozenset({"task"})
+
+
+class PretrainParams(Frozen):
+    """`pretrain`: an encoder from scratch. Parents ``tokenizer`` and ``text``. Commits ``encoder/``."""
+
+    settings: Pretraining
+
+
+class TrainTask(Frozen):
+    """One task of a training; its data are the parent ``data/<index>``.
+
+    Attributes:
+        weight: its share of the optimiser steps, before normalising; 1 where it is alone.
+    """
+
+    task: str
+    head: Head
+    labels: tuple[str, ...] = ()
+    null_answers: bool = False
+    metric: Metric | None = None
+    hyper: Hyper
+    presentational: ClassVar[frozenset[str]] = frozenset({"task"})
+
+
+class TrainParams(Frozen):
+    """`train`: phase 2 or 3. Parent ``encoder`` (a pretrain or train stage), or ``encoder`` here.
+
+    Commits ``encoder/`` (folder for AutoModel and AutoTokenizer: the encoder alone), ``heads.safetensors`` and
+    ``heads.json``, and ``history.json`` (losses and development scores by step).
+
+    Attributes:
+        hyper: the settings common to the step (learning rate, schedule, clipping, patience).
+        mix_cap: the K of examples-proportional sampling.
+    """
+
+    tasks: tuple[TrainTask, ...] = Field(min_length=1)
+    hyper: Hyper
+    mix_cap: int
+    seed: int
+    encoder: EncoderSource | None = None
+
+
+class EvaluateParams(Frozen):
+    """`evaluate`: one model, one target, all of its languages. Parents ``data`` and ``model``, or ``encoder`` here.
+
+    Commits ``predictions/<task>/`` in the official format, ``outcomes.parquet`` (per example) and ``metrics.json``.
+
+    Attributes:
+        retrieval_state: hidden state scored as the result, where known; every state is scored beside it.
+        retrieval_share: the state as a share of the layers, where the depth is not in the protocol's table.
+    """
+
+    task: str
+    head: Head
+    labels: tuple[str, ...] = ()
+    null_answers: bool = False
+    metric: Metric
+    answer_length: int
+    pooling: Literal["mean", "cls"] | None = None
+    retrieval_states: dict[int, int] = {}
+    retrieval_share: float | None = None
+    encoder: EncoderSource | None = None
+
+
+Params = TokenizerParams | TextParams | TaskParams | PretrainParams | TrainParams | EvaluateParams
+
+
+class Stage(Frozen):
+    """One unit of work.
+
+    Attributes:
+        parents: role → fingerprint of a stage that comes earlier in the plan.
+        files: what it reads of the data root.
+        label: a line for people.
+        work: estimated cost in floating-point operations, for the estimate of time only.
+    """
+
+    fingerprint: Fingerprint
+    kind: StageKind
+    version: int
+    params: Params
+    parents: dict[str, Fingerprint] = {}
+    files: tuple[DataFile, ...] = ()
+    label: str = ""
+    work: float = 0.0
+    presentational: ClassVar[frozenset[str]] = frozenset({"fingerprint", "label", "work"})
+
+
+def fingerprint(
+    kind: StageKind, params: Params, parents: dict[str, str], files: tuple[DataFile, ...] = ()
+) -> str:
+    """SHA-256 of what decides a stage's result and of nothing else: kind, version, parameters, parents, data."""
+    return digest(
+        {
+            "kind": kind.value,
+            "version": KIND_VERSIONS[kind],
+            "params": identity(params),
+            "parents": parents,
+            "files": identity(files),
+        }
+    )
+
+
+class Cell(Frozen):
+    """One result that the study expects: an arm on a target with a seed.
+
+    Attributes:
+        fingerprint: the evaluate stage that gives it; arms and seeds may share one.
+        languages: language → split that is scored.
+    """
+
+    encoder: str
+    curriculum: str
+    target: str
+    seed: int
+    fingerprint: Fingerprint
+    languages: dict[str, str]
+
+
+class Plan(Frozen):
+    """The graph of a study.
+
+    Attributes:
+        study: the study document as JSON, for the record.
+        data_root: as resolved when planning.
+        stages: parents before children.
+        cells: in the order of the study: encoders, curricula, targets, seeds.
+        notes: what a person should know of the plan (a language scored on another split, say).
+    """
+
+    apiVersion: Literal["stilts/v1alpha1"] = API_VERSION  # noqa: N815 (the key of the file)
+    kind: Literal["Plan"] = "Plan"
+    name: str
+    protocol: str
+    data_root: str
+    study: dict[str, object]
+    stages: tuple[Stage, ...]
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
+
+    def digest(self) -> str:
+        """SHA-256 of what the study expects: equal plans of one name are one study in the store."""
+        return digest({"name": self.name, "cells": identity(self.cells)})

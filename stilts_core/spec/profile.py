@@ -1,0 +1,108 @@
+"""The profile: where a study runs and on what. It decides no result beyond the last bits of floating point."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from stilts_core.catalog.models import Name
+from stilts_core.model import API_VERSION, Frozen
+
+
+class S3Settings(Frozen):
+    """How an S3 endpoint is spoken to. Credentials come from the default chain (environment, file, role), never here.
+
+    Attributes:
+        checksums: ``when_required`` suits every server; ``when_supported`` adds the SDK's own checksums on AWS.
+        ca_bundle: file of certificates to trust.
+        attempts: tries of one call, with growing waits between them.
+    """
+
+    endpoint: str | None = None
+    region: str | None = None
+    path_style: bool | None = None
+    checksums: Literal["when_required", "when_supported"] | None = None
+    ca_bundle: str | None = None
+    proxy: str | None = None
+    attempts: PositiveInt = 8
+    connect_timeout: PositiveFloat = 10.0
+    read_timeout: PositiveFloat = 60.0
+    part_mib: Annotated[int, Field(ge=5, le=5120)] = 64
+
+
+class StoreSettings(Frozen):
+    """The store: a folder or ``s3://bucket/prefix``."""
+
+    uri: str | None = None
+    s3: S3Settings = S3Settings()
+
+
+class Local(Frozen):
+    """Stages as processes of this machine.
+
+    Attributes:
+        slots: cores (or GPUs, with ``device: cuda``) shared out to stages; None: all there are.
+        threads: cores of one training, evaluating or preparing stage.
+        pretrain_threads: cores of a pretraining stage; None: all slots. Stages of one study keep to these numbers
+            whatever else runs, so that repeated runs give the same bits.
+    """
+
+    slots: PositiveInt | None = None
+    threads: PositiveInt = 1
+    pretrain_threads: PositiveInt | None = None
+
+
+class Training(Frozen):
+    """How one training is spread over devices.
+
+    Attributes:
+        ranks: processes of one training stage, one device (or ``threads`` cores) each.
+        zero_stage: DeepSpeed ZeRO stage.
+        micro_tokens: padded tokens of one forward pass on one rank at most; None: by device.
+        precision: of the forward pass; ``auto``: bf16 where the device computes in it.
+    """
+
+    ranks: PositiveInt = 1
+    zero_stage: Annotated[int, Field(ge=0, le=3)] = 0
+    micro_tokens: PositiveInt | None = None
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+
+class Retries(Frozen):
+    """Attempts beyond the first that a stage may have, by what its failures were."""
+
+    application: Annotated[int, Field(ge=0)] = 1
+    infrastructure: Annotated[int, Field(ge=0)] = 5
+
+
+class Placement(Frozen):
+    """Everything about where and on what."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    store: StoreSettings = StoreSettings()
+    local: Local = Local()
+    training: Training = Training()
+    retries: Retries = Retries()
+
+
+class ProfileMetadata(Frozen):
+    name: Name = "default"
+
+
+class Profile(Frozen):
+    """A profile file. Every field has a default: without a file it is this machine, and a folder as store."""
+
+    apiVersion: Literal["stilts/v1alpha1"] = API_VERSION  # noqa: N815 (the key of the file)
+    kind: Literal["Profile"] = "Profile"
+    metadata: ProfileMetadata = ProfileMetadata()
+    spec: Placement = Placement()
+
+    @model_validator(mode="after")
+    def _ranks_fit(self) -> Profile:
+        local, training = self.spec.local, self.spec.training
+        if local.slots is not None and self.spec.device == "cpu" and training.ranks * local.threads > local.slots:
+            raise ValueError(
+                f"{training.ranks} ranks of {local.threads} threads do not fit into {local.slots} slots"
+            )
+        return self

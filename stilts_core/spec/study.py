@@ -1,0 +1,268 @@
+"""The study: the science, in one file. It says nothing of where it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+
+from stilts_core.catalog.models import LanguageCode, Name, Task
+from stilts_core.model import API_VERSION, Frozen
+
+BASELINE = "baseline"
+
+
+class Metadata(Frozen):
+    """What a study is called and, for the report, what it asks."""
+
+    name: Name
+    title: str = ""
+    question: str = ""
+
+
+class TextFile(Frozen):
+    """A file of the data root whose text an encoder is pretrained on, read with one of the catalogue's formats.
+
+    Attributes:
+        path: relative path; ``{lang}`` stands for each of the languages.
+        parallel: the texts of one row are translations of each other (or of the row of the same number in the other
+            languages): they feed the translation objectives.
+        rows: share of the rows, ``[from, to)`` by a hash of the row number, that is used; the rest stays for others.
+    """
+
+    path: str
+    format: str
+    pair: str | None = None
+    languages: tuple[LanguageCode, ...] = ("en",)
+    parallel: bool = False
+    rows: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (0.0, 1.0)
+
+
+class Pretraining(Frozen):
+    """An XLM-R-like encoder made by the study itself, from scratch.
+
+    Attributes:
+        batch_tokens: tokens of one optimiser step.
+        objectives: share of the steps spent on each objective: masked text (``mlm``), masked sentence pairs
+            (``tlm``) and telling translations from others (``contrastive``).
+    """
+
+    layers: PositiveInt = 6
+    hidden: PositiveInt = 256
+    heads: PositiveInt = 4
+    intermediate: PositiveInt | None = None
+    vocabulary: Annotated[int, Field(ge=300, le=500_000)] = 32_000
+    max_length: Annotated[int, Field(ge=16, le=8192)] = 512
+    sequence_length: Annotated[int, Field(ge=16)] = 128
+    steps: PositiveInt = 1000
+    batch_tokens: PositiveInt = 4096
+    learning_rate: PositiveFloat = 1e-3
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    mlm_probability: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    objectives: dict[Literal["mlm", "tlm", "contrastive"], Annotated[float, Field(ge=0)]] = {"mlm": 1.0, "tlm": 1.0}
+    seed: Annotated[int, Field(ge=0)] = 0
+    text: tuple[TextFile, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Pretraining:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden ({self.hidden}) must be a multiple of heads ({self.heads})")
+        if self.sequence_length > self.max_length:
+            raise ValueError(f"sequence_length ({self.sequence_length}) is over max_length ({self.max_length})")
+        if not sum(self.objectives.values()):
+            raise ValueError("objectives needs at least one share above 0")
+        needs_pairs = any(self.objectives.get(name, 0) for name in ("tlm", "contrastive"))
+        if needs_pairs and not any(text.parallel for text in self.text):
+            raise ValueError("the objectives tlm and contrastive need a text with `parallel: true`")
+        return self
+
+
+class Encoder(Frozen):
+    """Phase 1. A text stands for ``source``.
+
+    Attributes:
+        source: a hub id, a folder, or an ``s3://`` address; none when ``pretrain`` is given.
+        revision: of the hub, a commit or tag.
+    """
+
+    name: Name
+    source: str | None = None
+    revision: str | None = None
+    pretrain: Pretraining | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            name = value.rstrip("/").rsplit("/", 1)[-1].lower()
+            return {"name": name, "source": value}
+        return value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Encoder:
+        if (self.source is None) == (self.pretrain is None):
+            raise ValueError("an encoder has either `source` or `pretrain`")
+        return self
+
+
+class TaskUse(Frozen):
+    """One task within a step. A text stands for ``task``; ``{mlm: NAME}`` is the masked-language task on a text set.
+
+    Attributes:
+        languages: train on these languages' versions of the task instead of the English one.
+        limit: train on a seeded sample of so many examples.
+    """
+
+    task: Name
+    languages: tuple[LanguageCode, ...] = ("en",)
+    limit: PositiveInt | None = None
+    mlm: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"task": value}
+        if isinstance(value, dict) and "mlm" in value and "task" not in value:
+            return {"task": "mlm", **value}
+        return value
+
+
+class Step(Frozen):
+    """One training of a curriculum: a task, or a mix of tasks. A text or a task use stands for a mix of one."""
+
+    mix: tuple[TaskUse, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, str | TaskUse) or (isinstance(value, dict) and "mix" not in value):
+            return {"mix": [value]}
+        return value
+
+    @property
+    def name(self) -> str:
+        return "+".join(use.task for use in self.mix)
+
+
+class Curriculum(Frozen):
+    """Phase 2. A text stands for a curriculum of that one task; ``baseline`` has no steps."""
+
+    name: Name
+    steps: tuple[Step, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value, "steps": [] if value == BASELINE else [value]}
+        return value
+
+    @model_validator(mode="after")
+    def _baseline_is_empty(self) -> Curriculum:
+        if (self.name == BASELINE) != (not self.steps):
+            raise ValueError(f"`{BASELINE}` is the curriculum without steps; every other curriculum has at least one")
+        return self
+
+
+class Target(Frozen):
+    """Phase 3. A text stands for ``task``.
+
+    Attributes:
+        languages: evaluate these only; default: all that the task has.
+        split: the split looked for first; the other one is used for a language that lacks it.
+        limit: evaluate a seeded sample of so many examples a language.
+        train_limit: train on a seeded sample of so many examples.
+        rows: retrieval only: the share of rows, as in ``TextFile``, that is evaluated.
+    """
+
+    task: Name
+    languages: tuple[LanguageCode, ...] | None = None
+    split: Literal["test", "dev"] = "test"
+    limit: PositiveInt | None = None
+    train_limit: PositiveInt | None = None
+    rows: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (0.0, 1.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"task": value} if isinstance(value, str) else value
+
+
+class Match(Frozen):
+    """What an override applies to; a field left out matches everything.
+
+    Attributes:
+        task: name of the task that is trained, or ``mix``.
+        kind: ``train`` (curricula) or ``target``.
+    """
+
+    task: str | None = None
+    kind: Literal["train", "target"] | None = None
+    curriculum: str | None = None
+    encoder: str | None = None
+
+
+class Override(Frozen):
+    """Settings that differ from the protocol's. Later overrides win over earlier ones."""
+
+    match: Match = Match()
+    set: dict[str, float | int | None] = Field(min_length=1)
+
+
+class Data(Frozen):
+    """Where the data lie: a folder, ``s3://bucket/prefix``, or ``sample://`` for the built-in sample benchmark."""
+
+    root: str = "data"
+
+
+class Spec(Frozen):
+    """What is compared with what."""
+
+    encoders: tuple[Encoder, ...] = Field(min_length=1)
+    curricula: tuple[Curriculum, ...] = Field(min_length=1)
+    targets: tuple[Target, ...] = Field(min_length=1)
+    seeds: PositiveInt | tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = 1
+    protocol: str = "xtreme-2020"
+    data: Data = Data()
+    overrides: tuple[Override, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    questions: tuple[str, ...] = ("transfer",)
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, value: int | tuple[int, ...]) -> int | tuple[int, ...]:
+        if isinstance(value, tuple) and (not value or len(set(value)) != len(value)):
+            raise ValueError("seeds is a number, or a list of different numbers")
+        if isinstance(value, int) and value > 1000:
+            raise ValueError("at most 1000 seeds")
+        return value
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> Spec:
+        for what, names in (
+            ("encoders", [encoder.name for encoder in self.encoders]),
+            ("curricula", [curriculum.name for curriculum in self.curricula]),
+            ("targets", [target.task for target in self.targets]),
+            ("tasks", [task.name for task in self.tasks]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what} has {', '.join(twice)} more than once")
+        return self
+
+    def seed_list(self) -> tuple[int, ...]:
+        """The seeds, in order; a number n stands for 0 to n - 1. Arms share them, so that they can be paired."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+class Study(Frozen):
+    """A study file."""
+
+    apiVersion: Literal["stilts/v1alpha1"] = API_VERSION  # noqa: N815 (the key of the file)
+    kind: Literal["Study"] = "Study"
+    metadata: Metadata
+    spec: Spec
+    presentational: ClassVar[frozenset[str]] = frozenset({"metadata"})
