@@ -1,0 +1,44 @@
+"""Accuracy over lines: XNLI, PAWS-X, Tatoeba."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stilts_core.errors import DataError
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a UTF-8 file without the white space around them; LF, CRLF and CR end a line.
+
+    Raises:
+        DataError: the file cannot be read, or is not UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return [line.strip() for line in lines]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text: {error}.") from error
+
+
+def read_labels(path: Path) -> list[str]:
+    """The items of a label file: one a line, the whole line; a blank line is an item.
+
+    Raises:
+        DataError: the file cannot be read, or is not UTF-8.
+    """
+    return read_lines(path)
+
+
+def accuracy(gold: Sequence[str], predicted: Sequence[str]) -> float:
+    """Percent of the predictions that equal the gold item as strings: no case folding, ``07`` is not ``7``.
+
+    Raises:
+        DataError: nothing to score, or different numbers of items.
+    """
+    if len(gold) != len(predicted):
+        raise DataError(f"{len(predicted)} predictions for {len(gold)} gold labels: the numbers must be equal.")
+    if not predicted:
+        raise DataError("There is nothing to score: no gold label and no prediction.")
+    correct = sum(g == p for g, p in zip(gold, predicted, strict=True))
+    return correct / len(predicted) * 100
