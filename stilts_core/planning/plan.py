@@ -59,12 +59,16 @@ class EncoderSource(Frozen):
         location: a hub id, a folder or an ``s3://`` address.
         digest: SHA-256 over the folder's files, so that its place does not matter; for a hub id it is of
             ``id@revision``.
+        parameters: of the body, embeddings left out, where known; for the estimate of time only.
+        max_length: tokens it takes at most, where known; longer inputs are cut to it when planning.
     """
 
     location: str
     revision: str | None = None
     digest: str
-    presentational: ClassVar[frozenset[str]] = frozenset({"location", "revision"})
+    parameters: int | None = None
+    max_length: int | None = None
+    presentational: ClassVar[frozenset[str]] = frozenset({"location", "revision", "parameters", "max_length"})
 
 
 class TokenizerParams(Frozen):
@@ -119,8 +123,12 @@ class PretrainParams(Frozen):
 class TrainTask(Frozen):
     """One task of a training; its data are the parent ``data/<index>``.
 
+    Its share of a mix follows from the number of its examples, which is known once they are tokenised, and from
+    ``TrainParams.mix_cap``.
+
     Attributes:
-        weight: its share of the optimiser steps, before normalising; 1 where it is alone.
+        hyper: what belongs to the task alone (batch size, lengths, development sample); in a mix the other settings
+            are those of the step.
     """
 
     task: str

@@ -64,6 +64,7 @@ class Pretraining(Frozen):
     objectives: dict[Literal["mlm", "tlm", "contrastive"], Annotated[float, Field(ge=0)]] = {"mlm": 1.0, "tlm": 1.0}
     seed: Annotated[int, Field(ge=0)] = 0
     text: tuple[TextFile, ...] = Field(min_length=1)
+    presentational: ClassVar[frozenset[str]] = frozenset({"text"})  # it reaches the stages as files, by their digests
 
     @model_validator(mode="after")
     def _fits(self) -> Pretraining:
