@@ -23,6 +23,8 @@ def epoch_batches(lengths: Lengths, batch_size: int, *, seed: int, epoch: int) -
     Args:
         lengths: tokens of each example, (E,).
         batch_size: examples of a batch, over all ranks; one batch holds what is left over.
+        seed: of the training.
+        epoch: counted from 0.
 
     Returns:
         Example indices by batch, decided by the arguments alone.
@@ -42,6 +44,7 @@ def micro_batches(lengths: Lengths, ranks: int, micro_tokens: int) -> list[list[
 
     Args:
         lengths: tokens of each example of the batch, (B,).
+        ranks: processes of the training.
         micro_tokens: padded tokens of one micro-batch at most; an example that is longer has one of its own.
 
     Returns:
@@ -93,6 +96,7 @@ def pad(
         ids: values of all features one after another, (T,).
         offsets: (F + 1,).
         features: the features of the batch, (B,).
+        pad_id: the value beyond a feature's end.
 
     Returns:
         The values (B, L), L the length of the longest; and the mask (B, L), True at tokens, or None without padding.

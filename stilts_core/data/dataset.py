@@ -16,7 +16,8 @@ Columns by head, with T tokens, F features and E examples:
     choice            label (E); the features of an example are its choices, in order
     span              start, end (F): token positions within the feature, 0 (the first token) for none;
                       char_start, char_end (T): characters of the context, -1 outside of it
-    tagging           label (T): label index at a word's first token, else -1; word (T): the word's index there, else -1;
+    tagging           label (T): label index at a word's first token, else -1;
+                      word (T): the word's index there, else -1;
                       a sentence over the length limit has several features
     mlm               none; a parallel dataset has group (E): equal for translations of each other
     retrieval         side (E): 0 for the foreign sentence, 1 for the English one

@@ -15,8 +15,8 @@ def mixture_probabilities(sizes: Sequence[int], cap: int) -> npt.NDArray[np.floa
         sizes: training examples e of each task.
         cap: K, the size from which on a task counts no more.
     """
-    capped = np.minimum(np.asarray(sizes, dtype=np.float64), cap)
-    return capped / capped.sum()
+    capped: npt.NDArray[np.float64] = np.minimum(np.asarray(sizes, dtype=np.float64), cap)
+    return (capped / capped.sum()).astype(np.float64)
 
 
 def mixture_schedule(sizes: Sequence[int], cap: int, steps: int, seed: int) -> npt.NDArray[np.int64]:

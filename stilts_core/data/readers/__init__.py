@@ -1,0 +1,91 @@
+"""Files as records: one module a family of formats, and the table that finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stilts_core.data.readers.choices import read_hellaswag, read_xcopa
+from stilts_core.data.readers.pairs import read_mnli_glue, read_mnli_jsonl, read_pairs_tsv
+from stilts_core.data.readers.plain import read_parallel_lines, read_text_lines
+from stilts_core.data.readers.spans import read_squad
+from stilts_core.data.readers.tags import read_conllu, read_tags_tsv
+from stilts_core.data.readers.texts import in_share, record_texts, row_numbers
+from stilts_core.data.records import TextRecord
+from stilts_core.errors import DataError, SpecError
+
+ALL_ROWS = (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    path: Path
+    pair: Path | None
+    labels: Sequence[str]
+    language: str
+
+
+_READERS: dict[str, Callable[[_Request], Sequence[Any]]] = {
+    "pairs-tsv": lambda r: read_pairs_tsv(r.path, r.labels),
+    "mnli-jsonl": lambda r: read_mnli_jsonl(r.path, r.labels),
+    "mnli-glue": lambda r: read_mnli_glue(r.path, r.labels),
+    "squad-json": lambda r: read_squad(r.path),
+    "hellaswag-jsonl": lambda r: read_hellaswag(r.path),
+    "xcopa-jsonl": lambda r: read_xcopa(r.path),
+    "tags-tsv": lambda r: read_tags_tsv(r.path, r.labels),
+    "conllu": lambda r: read_conllu(r.path, r.labels, r.language),
+    "parallel-lines": lambda r: read_parallel_lines(r.path, r.pair),
+    "text-lines": lambda r: read_text_lines(r.path),
+}
+
+
+def read(
+    format: str,  # noqa: A002 (the word of the catalogue)
+    path: Path,
+    *,
+    pair: Path | None = None,
+    labels: Sequence[str] = (),
+    language: str = "en",
+    rows: tuple[float, float] = ALL_ROWS,
+) -> list[Any]:
+    """Read a file, strictly.
+
+    Args:
+        format: one of `catalog.models.Source.format`.
+        path: the file.
+        pair: the English side of a parallel file.
+        labels: the closed list of labels; none are checked where it is empty.
+        language: of the file, where the format's rules differ by it.
+        rows: the share of the rows that is kept, as in `planning.plan.DataFile`.
+
+    Returns:
+        Records of one class of `data.records`, in the order of the file.
+
+    Raises:
+        DataError: the file has the wrong content; the message names the line or the record.
+        MissingInputError: it cannot be read.
+        SpecError: no such format, or a parallel file without its other side.
+    """
+    if format not in _READERS:
+        raise SpecError(f"There is no format `{format}`.", hint=f"The formats are {', '.join(sorted(_READERS))}.")
+    records = list(_READERS[format](_Request(path, pair, labels, language)))
+    if rows != ALL_ROWS:
+        records = [record for row, record in zip(row_numbers(records), records, strict=True) if in_share(row, rows)]
+    if not records:
+        share = "" if rows == ALL_ROWS else f" in the share {rows[0]} to {rows[1]} of its rows"
+        raise DataError(f"{path} holds no record{share}.")
+    return records
+
+
+def texts(
+    format: str,  # noqa: A002 (the word of the catalogue)
+    path: Path,
+    *,
+    pair: Path | None = None,
+    language: str = "en",
+    rows: tuple[float, float] = ALL_ROWS,
+) -> list[TextRecord]:
+    """The plain texts of a file of any format, for pretraining; see `record_texts` and, for the rest, `read`."""
+    return record_texts(read(format, path, pair=pair, language=language), rows)

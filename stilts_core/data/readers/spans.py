@@ -1,0 +1,76 @@
+"""Questions on contexts: the JSON of SQuAD 1.1 and 2.0, which XQuAD, MLQA and TyDiQA-GoldP share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stilts_core.data.readers.lines import FETCH_AGAIN, checked_text, read_text, text_field, whole_number
+from stilts_core.data.records import SpanRecord
+from stilts_core.errors import DataError
+
+
+def read_squad(path: Path) -> list[SpanRecord]:
+    """The questions of a file, in its order.
+
+    Raises:
+        DataError: the JSON is cut off or of another shape; a question has no answer and is not marked as impossible;
+            an answer does not stand in its context at its position.
+    """
+    try:
+        document = json.loads(read_text(path))
+    except ValueError as error:
+        raise DataError(f"{path}: no valid JSON ({error}).", hint=FETCH_AGAIN) from error
+    records: list[SpanRecord] = []
+    for number, article in enumerate(_list(document, "data", str(path))):
+        for index, paragraph in enumerate(_list(article, "paragraphs", f"{path}: article {number}")):
+            where = f"{path}: article {number}, paragraph {index}"
+            questions = _list(paragraph, "qas", where)
+            context = text_field(paragraph, "context", where)
+            records.extend(_question(question, context, path, where) for question in questions)
+    if not records:
+        raise DataError(f"{path} holds no question.", hint=FETCH_AGAIN)
+    return records
+
+
+def _question(row: Any, context: str, path: Path, where: str) -> SpanRecord:
+    if not isinstance(row, dict) or "id" not in row:
+        raise DataError(f"{where}: a question without `id`.", hint=FETCH_AGAIN)
+    key = str(row["id"])
+    here = f"{path}: question {key}"
+    question = text_field(row, "question", here)
+    impossible = row.get("is_impossible", False)
+    if not isinstance(impossible, bool):
+        raise DataError(f"{here}: `is_impossible` is neither true nor false.", hint=FETCH_AGAIN)
+    if impossible:  # what stands under `plausible_answers` is not one
+        return SpanRecord(id=key, question=question, context=context, answers=(), impossible=True)
+    answers = tuple(_answer(answer, context, here) for answer in _list(row, "answers", here))
+    if not answers:
+        raise DataError(
+            f"{here}: no answer, and not marked as impossible.",
+            hint="A file whose answers are withheld cannot be scored.",
+        )
+    return SpanRecord(id=key, question=question, context=context, answers=answers)
+
+
+def _answer(row: Any, context: str, where: str) -> tuple[str, int]:
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: an answer is no JSON object.", hint=FETCH_AGAIN)
+    text = text_field(row, "text", where)
+    start = whole_number(row.get("answer_start"), f"{where}: `answer_start`")
+    if not text:
+        raise DataError(f"{where}: an answer is empty.", hint="A file whose answers are withheld cannot be scored.")
+    if start < 0 or not context.startswith(text, start):
+        raise DataError(
+            f"{where}: the answer `{text[:60]}` does not stand in the context at character {start}.",
+            hint="Correct `answer_start` (it counts characters, not bytes), or leave the question out.",
+        )
+    return checked_text(text, where), start
+
+
+def _list(row: Any, key: str, where: str) -> list[Any]:
+    value = row.get(key) if isinstance(row, dict) else None
+    if not isinstance(value, list):
+        raise DataError(f"{where}: a list `{key}` is expected.", hint=FETCH_AGAIN)
+    return value

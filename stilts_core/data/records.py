@@ -1,0 +1,75 @@
+"""Examples as they stand in the files, before tokenisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PairRecord:
+    """Two texts and how they relate; no label in a test file whose labels are withheld."""
+
+    id: str
+    text_a: str
+    text_b: str
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRecord:
+    """A question on a context.
+
+    Attributes:
+        answers: (text, position of its first character in the context); none where the question is impossible.
+        impossible: the context does not answer the question.
+    """
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[tuple[str, int], ...]
+    impossible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceRecord:
+    """A context and its possible continuations; ``label`` is the index of the right one."""
+
+    id: str
+    context: str
+    choices: tuple[str, ...]
+    label: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TagRecord:
+    """A sentence as words, and a tag for each."""
+
+    id: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SentencePairRecord:
+    """A sentence and its English translation."""
+
+    id: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextRecord:
+    """A plain text.
+
+    Attributes:
+        group: the same in the files of several languages, or on both sides of a parallel file, for translations of
+            each other; None for a text without any.
+    """
+
+    text: str
+    group: str | None = None
+
+
+Record = PairRecord | SpanRecord | ChoiceRecord | TagRecord | SentencePairRecord | TextRecord
