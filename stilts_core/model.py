@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict
 
-API_VERSION = "stilts/v1alpha1"
+API_VERSION: Final = "stilts/v1alpha1"
 
 
 class Frozen(BaseModel):

@@ -4,31 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from stilts_core.catalog.models import Name
 from stilts_core.model import API_VERSION, Frozen
-
-
-class S3Settings(Frozen):
-    """How an S3 endpoint is spoken to. Credentials come from the default chain (environment, file, role), never here.
-
-    Attributes:
-        checksums: ``when_required`` suits every server; ``when_supported`` adds the SDK's own checksums on AWS.
-        ca_bundle: file of certificates to trust.
-        attempts: tries of one call, with growing waits between them.
-    """
-
-    endpoint: str | None = None
-    region: str | None = None
-    path_style: bool | None = None
-    checksums: Literal["when_required", "when_supported"] | None = None
-    ca_bundle: str | None = None
-    proxy: str | None = None
-    attempts: PositiveInt = 8
-    connect_timeout: PositiveFloat = 10.0
-    read_timeout: PositiveFloat = 60.0
-    part_mib: Annotated[int, Field(ge=5, le=5120)] = 64
+from stilts_core.storage.settings import S3Settings
 
 
 class StoreSettings(Frozen):
@@ -102,7 +82,5 @@ class Profile(Frozen):
     def _ranks_fit(self) -> Profile:
         local, training = self.spec.local, self.spec.training
         if local.slots is not None and self.spec.device == "cpu" and training.ranks * local.threads > local.slots:
-            raise ValueError(
-                f"{training.ranks} ranks of {local.threads} threads do not fit into {local.slots} slots"
-            )
+            raise ValueError(f"{training.ranks} ranks of {local.threads} threads do not fit into {local.slots} slots")
         return self

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """An object of a store: its key and its size in bytes."""
+    """An object of a store: its key and its size in bytes.
+
+    Attributes:
+        sha256: of its bytes, in hexadecimal, where the store has it at hand; always after a `Store.put`.
+    """
 
     key: str
     size: int
+    sha256: str | None = field(default=None, compare=False)
 
 
 @runtime_checkable

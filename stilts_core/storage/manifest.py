@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from stilts_core.model import API_VERSION, Frozen
 
 
@@ -32,7 +34,8 @@ class Manifest(Frozen):
         stage: the stage as planned (`planning.plan.Stage`, JSON).
         files: path under the attempt's folder → size and SHA-256.
         metrics: what the stage measured, JSON; decided by the stage alone, never by the clock.
-        run: how it ran: times (UTC, ISO 8601), seconds, host, packages, hardware, ranks, image. Never read for a result.
+        run: how it ran: times (UTC, ISO 8601), seconds, host, packages, hardware, ranks, image; never read for a
+            result.
     """
 
     apiVersion: Literal["stilts/v1alpha1"] = API_VERSION  # noqa: N815 (the key of the file)
@@ -41,8 +44,8 @@ class Manifest(Frozen):
     stage: dict[str, Any]
     attempt: Attempt
     files: dict[str, FileRecord]
-    metrics: dict[str, Any] = {}
-    run: dict[str, Any] = {}
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    run: dict[str, Any] = Field(default_factory=dict)
 
 
 def stage_prefix(fingerprint: str) -> str:
