@@ -70,7 +70,8 @@ class Task(Frozen):
         dev: where its development sets may lie.
         test: where its test sets may lie.
         train_on: the task whose training and English development set this target uses instead of its own.
-        languages: the languages that have evaluation data.
+        languages: the languages that have evaluation data; they make up the task's score.
+        extra_languages: further languages with data that a study may name; they are no part of the official score.
         labels: the closed list of labels, in the order of the output layer.
         null_answers: a span task whose questions may have no answer.
     """
@@ -86,6 +87,7 @@ class Task(Frozen):
     dev: tuple[Source, ...] = ()
     test: tuple[Source, ...] = ()
     languages: tuple[LanguageCode, ...] = ("en",)
+    extra_languages: tuple[LanguageCode, ...] = ()
     licence: str = ""
     citation: str = ""
     url: str = ""
@@ -113,6 +115,26 @@ class Language(Frozen):
     morphology: str
     cc100_gib: float | None = None
     spaces: bool = True
+
+
+class KnownEncoder(Frozen):
+    """An encoder that a study may call by a short name.
+
+    Attributes:
+        name: the short name.
+        hub: the hub id.
+        layers: transformer layers.
+        hidden: width of a token's vector.
+        max_length: tokens of an input at most, special tokens included.
+    """
+
+    name: Name
+    hub: str
+    title: str
+    layers: PositiveInt
+    hidden: PositiveInt
+    max_length: PositiveInt
+    note: str = ""
 
 
 class Hyper(Frozen):
