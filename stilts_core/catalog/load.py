@@ -113,7 +113,7 @@ def load_catalogue(extra: Iterable[Task] = (), overlay: Iterable[Task] = ()) -> 
     changed = [*overlay, *extra]
     if not changed:
         return base
-    return replace(base, tasks=MappingProxyType(base.tasks | {task.name: task for task in changed}))
+    return replace(base, tasks=MappingProxyType({**base.tasks, **{task.name: task for task in changed}}))
 
 
 def read_tasks(file: Traversable) -> tuple[Task, ...]:
