@@ -30,8 +30,8 @@ def read_labels(path: Path) -> list[str]:
     return read_lines(path)
 
 
-def accuracy(gold: Sequence[str], predicted: Sequence[str]) -> float:
-    """Percent of the predictions that equal the gold item as strings: no case folding, ``07`` is not ``7``.
+def accuracy(gold: Sequence[object], predicted: Sequence[object]) -> float:
+    """Percent of the predictions that equal the gold item. Texts are compared as they are: ``07`` is not ``7``.
 
     Raises:
         DataError: nothing to score, or different numbers of items.

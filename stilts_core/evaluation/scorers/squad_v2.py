@@ -43,15 +43,16 @@ def score(
     predictions: Mapping[str, str],
     null_scores: Mapping[str, float] | None = None,
     *,
-    threshold: float = 0.0,
+    threshold: float = 1.0,
 ) -> AnswerScores:
     """Scores each question by its best gold answer; an empty prediction is the answer to a question without one.
 
     Args:
         questions: of the gold file, each id once.
         predictions: id → answer; empty for none.
-        null_scores: id → how strongly the model holds that there is no answer, on any scale.
-        threshold: a question whose null score is over it counts as unanswered, whatever its prediction.
+        null_scores: id → probability that there is no answer, 0 to 1.
+        threshold: a question whose null score is over it counts as unanswered, whatever its prediction; 1 keeps all
+            predictions.
 
     Raises:
         DataError: a question stands twice, or has no prediction.

@@ -1,0 +1,145 @@
+"""One model on one target: predictions, outcomes and metrics of every language."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stilts_core.catalog.models import Head, Metric
+from stilts_core.data.dataset import Array, Dataset
+from stilts_core.errors import DataError, SpecError
+from stilts_core.evaluation.examples import identifiers
+from stilts_core.evaluation.judgement import Judge, Judgement, at_chance
+from stilts_core.evaluation.outcomes import OutcomeTable
+from stilts_core.evaluation.outputs import (
+    ChoiceOutputs,
+    ClassificationOutputs,
+    Outputs,
+    RetrievalOutputs,
+    SpanOutputs,
+    TaggingOutputs,
+    check_shape,
+)
+from stilts_core.evaluation.predictions import write_predictions
+from stilts_core.evaluation.sentences import ChoiceJudge, ClassificationJudge
+from stilts_core.evaluation.spans import SpanJudge
+from stilts_core.evaluation.tags import TaggingJudge
+from stilts_core.evaluation.translations import RetrievalJudge, scored_state
+from stilts_core.planning.plan import EvaluateParams, TrainTask
+
+OUTCOMES_FILE = "outcomes.parquet"
+METRICS_FILE = "metrics.json"
+
+
+def score_target(dataset: Dataset, params: EvaluateParams, outputs: Outputs, out: Path) -> dict[str, Any]:
+    """Decode and score all languages, and write what an evaluate stage commits.
+
+    Under ``out`` it writes ``predictions/<task>/`` (see `predictions`), ``outcomes.parquet`` (see `outcomes`) and
+    ``metrics.json``, which holds what it returns. The same outputs give the same bytes.
+
+    Returns:
+        ``metric``, the name of the main measure, and ``languages``: language → ``split``, ``n`` (examples), ``metrics``
+        (every measure by name), ``score`` (the main one), ``chance`` (what guessing gives, as the head's judge defines
+        it), ``at_chance``, ``degenerate``, ``note``; with null answers also ``thresholds``. Numbers are percent, in
+        full precision. A file without gold has a note, no metrics, and None for score, chance, at_chance and degenerate.
+
+    Raises:
+        DataError: the outputs do not fit the data, or a language stands in two splits.
+        DivergedError: an output that matters is not finite.
+        SpecError: the metric does not belong to the head.
+    """
+    check_shape(dataset, outputs)
+    judge = _judge(dataset, params, outputs)
+    table = OutcomeTable()
+    languages: dict[str, Any] = {}
+    for language, (split, examples) in _files(dataset).items():
+        judgement = judge.judge(examples)
+        write_predictions(out, params.task, split, language, judgement.files)
+        table.add(language, identifiers(dataset, judgement.rows), judgement.outcomes)
+        languages[language] = {"split": split, **_entry(judge, judgement, examples)}
+    metrics = {"metric": params.metric.value, "languages": languages}
+    table.write(out / OUTCOMES_FILE)
+    text = json.dumps(metrics, ensure_ascii=False, allow_nan=False, indent=1)
+    (out / METRICS_FILE).write_text(text + "\n", encoding="utf-8", newline="\n")
+    return metrics
+
+
+def dev_score(dataset: Dataset, task: TrainTask, outputs: Outputs, examples: Array) -> float:
+    """The main measure, percent, of some examples taken as one file, for early stopping.
+
+    Args:
+        dataset: that holds the examples, and may hold others.
+        task: its measure is the one of its head where it names none.
+        outputs: of the whole dataset's shape; rows of other examples are not looked at and may be NaN.
+        examples: (n,) numbers of examples.
+
+    Raises:
+        DataError: the outputs do not fit the data, or an example has no gold.
+        DivergedError: an output of these examples is not finite.
+        SpecError: the task has no measure, or one of another head.
+    """
+    check_shape(dataset, outputs)
+    judgement = _judge(dataset, task, outputs).judge(np.asarray(examples, dtype=np.int64))
+    if judgement.score is None:
+        raise DataError(f"The development set of {task.task} cannot be scored: it has examples without gold.")
+    return judgement.score
+
+
+def _judge(dataset: Dataset, task: EvaluateParams | TrainTask, outputs: Outputs) -> Judge:
+    metric = task.metric or _usual_metric(task)
+    match outputs, metric:
+        case ClassificationOutputs(), Metric.ACCURACY:
+            return ClassificationJudge(dataset, outputs, task.labels)
+        case ChoiceOutputs(), Metric.ACCURACY:
+            return ChoiceJudge(dataset, outputs)
+        case TaggingOutputs(), Metric.TAG_F1:
+            return TaggingJudge(dataset, outputs, task.labels)
+        case SpanOutputs(), Metric.SQUAD | Metric.SQUAD_V2:
+            length = task.answer_length if isinstance(task, EvaluateParams) else task.hyper.answer_length
+            return SpanJudge(dataset, outputs, length, null_answers=metric is Metric.SQUAD_V2)
+        case RetrievalOutputs(), Metric.RETRIEVAL_ACCURACY if isinstance(task, EvaluateParams):
+            layers = len(outputs.states) - 1
+            return RetrievalJudge(dataset, outputs, scored_state(layers, task.retrieval_states, task.retrieval_share))
+    raise SpecError(f"The outputs of a {outputs.head} head cannot be scored as {metric} (task {task.task}).")
+
+
+def _usual_metric(task: EvaluateParams | TrainTask) -> Metric | None:
+    if task.head is Head.SPAN:
+        return Metric.SQUAD_V2 if task.null_answers else Metric.SQUAD
+    return {Head.CLASSIFICATION: Metric.ACCURACY, Head.CHOICE: Metric.ACCURACY, Head.TAGGING: Metric.TAG_F1}.get(
+        task.head
+    )
+
+
+def _files(dataset: Dataset) -> dict[str, tuple[str, Array]]:
+    """Language → its split and examples, in the order of the segments; a pair of files is one."""
+    parts: dict[str, tuple[str, list[Array]]] = {}
+    for segment in dataset.segments:
+        split, ranges = parts.setdefault(segment.language, (segment.split, []))
+        if split != segment.split:
+            raise DataError(f"{segment.language} stands in the splits {split} and {segment.split}: one can be scored.")
+        ranges.append(np.arange(segment.start, segment.stop))
+    return {language: (split, np.concatenate(ranges)) for language, (split, ranges) in parts.items()}
+
+
+def _entry(judge: Judge, judgement: Judgement, examples: Array) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "n": judgement.n,
+        "metrics": dict(judgement.measures),
+        "score": judgement.score,
+        "chance": None,
+        "at_chance": None,
+        "degenerate": None,
+        "note": judgement.note,
+    }
+    if judgement.thresholds:
+        entry["thresholds"] = dict(judgement.thresholds)
+    if judgement.score is not None:
+        chance = judge.chance(examples)
+        entry["chance"] = chance
+        entry["at_chance"] = at_chance(judgement.score, chance, judgement.error, judgement.n)
+        entry["degenerate"] = judgement.degenerate
+    return entry

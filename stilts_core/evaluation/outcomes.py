@@ -1,0 +1,50 @@
+"""What every single example contributed: the table that later statistics resample.
+
+Columns of ``outcomes.parquet``: ``language``, ``id`` (of the example, unique within its file), ``metric``, ``value``
+(64-bit float). Metrics by head:
+
+    classification, choice   correct: 0 or 1
+    retrieval                correct: 0 or 1 at the scored hidden state, by English sentence
+    span                     exact_match and f1, 0 to 1; with null answers at the threshold that is best for each
+    tagging                  chunks_correct, chunks_predicted, chunks_gold, tokens_correct, tokens: counts of a sentence
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stilts_core.data.dataset import Array
+
+
+class OutcomeTable:
+    """Collects the outcomes of one file after another."""
+
+    def __init__(self) -> None:
+        self._languages: list[str] = []
+        self._ids: list[str] = []
+        self._metrics: list[str] = []
+        self._values: list[Array] = []
+
+    def add(self, language: str, ids: Sequence[str], outcomes: Mapping[str, Array]) -> None:
+        """Take the outcomes of a file: metric → one value for each id."""
+        for metric, values in outcomes.items():
+            self._languages.extend([language] * len(ids))
+            self._ids.extend(ids)
+            self._metrics.extend([metric] * len(ids))
+            self._values.append(np.asarray(values, dtype=np.float64))
+
+    def write(self, path: Path) -> None:
+        """Write the table; equal outcomes give equal bytes with the same release of pyarrow."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = {
+            "language": pa.array(self._languages, pa.string()),
+            "id": pa.array(self._ids, pa.string()),
+            "metric": pa.array(self._metrics, pa.string()),
+            "value": pa.array(np.concatenate([np.zeros(0), *self._values]), pa.float64()),
+        }
+        pq.write_table(pa.table(columns), path, compression="zstd")

@@ -1,0 +1,67 @@
+"""Judge of the tagging head."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stilts_core.data.dataset import Array, Dataset
+from stilts_core.evaluation.decode import word_tags
+from stilts_core.evaluation.examples import gold_tags
+from stilts_core.evaluation.judgement import Judgement, f1_error, is_degenerate, unlabelled
+from stilts_core.evaluation.outputs import TaggingOutputs
+from stilts_core.evaluation.predictions import tag_file
+from stilts_core.evaluation.scorers.tagging import ChunkScore, chunk_score, sentence_counts
+
+_OUTCOMES = ("chunks_correct", "chunks_predicted", "chunks_gold", "tokens_correct", "tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class TaggingJudge:
+    """Entity F1 of seqeval 0.0.12, and token accuracy; guessing is always giving the most frequent tag."""
+
+    dataset: Dataset
+    outputs: TaggingOutputs
+    labels: Sequence[str]
+
+    def judge(self, examples: Array) -> Judgement:
+        predicted = word_tags(self.dataset, self.outputs.label, self.labels, examples=examples)
+        files = {".tsv": tag_file(predicted)}
+        known = gold_tags(self.dataset, examples)
+        gold = [tags for tags in known if tags is not None]
+        note = unlabelled(len(known) - len(gold), len(examples))
+        if note:
+            return Judgement(n=len(examples), files=files, note=note)
+        counts = sentence_counts(gold, predicted)
+        totals = [int(total) for total in counts.sum(axis=0)]
+        chunks = ChunkScore(*totals[:3])
+        return Judgement(
+            n=len(examples),
+            files=files,
+            score=chunks.f1,
+            measures={
+                "f1": chunks.f1,
+                "precision": chunks.precision,
+                "recall": chunks.recall,
+                "token_accuracy": totals[3] / totals[4] * 100 if totals[4] else 0.0,
+            },
+            rows=examples,
+            outcomes=dict(zip(_OUTCOMES, counts.T.astype(np.float64), strict=True)),
+            error=f1_error(counts[:, :3]),
+            degenerate=is_degenerate(_flat(predicted), _flat(gold)),
+        )
+
+    def chance(self, examples: Array) -> float:
+        gold = [tags or () for tags in gold_tags(self.dataset, examples)]
+        counts = Counter(_flat(gold))
+        if not counts:
+            return 0.0
+        [(frequent, _)] = counts.most_common(1)
+        return chunk_score(gold, [[frequent] * len(tags) for tags in gold]).f1
+
+
+def _flat(sentences: Sequence[Sequence[str]]) -> list[str]:
+    return [tag for tags in sentences for tag in tags]
