@@ -105,9 +105,11 @@ class S3Store:
         return self._run(f"create {self._show(key)}", attempt)
 
     def read(self, key: str) -> bytes:
+        where = self._where(key)
+
         def attempt() -> bytes | None:
             try:
-                answer = self._client.get_object(**self._where(key))
+                answer = self._client.get_object(**where)
             except ClientError as error:
                 if code_of(error) in _NO_KEY:
                     return None
@@ -162,7 +164,8 @@ class S3Store:
         return None
 
     def info(self, key: str) -> ObjectInfo | None:
-        answer = self._run(f"look at {self._show(key)}", lambda: self._head(self._where(key)))
+        where = self._where(key)
+        answer = self._run(f"look at {self._show(key)}", lambda: self._head(where))
         if answer is None:
             self._require_bucket()
             return None
@@ -181,9 +184,11 @@ class S3Store:
             request["ContinuationToken"] = page["NextContinuationToken"]
 
     def delete(self, key: str) -> None:
+        where = self._where(key)
+
         def attempt() -> None:
             try:
-                self._client.delete_object(**self._where(key))
+                self._client.delete_object(**where)
             except ClientError as error:
                 if code_of(error) not in _NO_KEY:
                     raise

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore import exceptions as boto
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 
 from stilts_core import __version__
 from stilts_core.errors import SpecError, StorageError
@@ -35,7 +38,7 @@ def connect(bucket: str, settings: S3Settings) -> tuple[Any, bool]:
             f"The S3 endpoint {endpoint} is no web address.", hint="Write https://host or http://host:port."
         )
     try:
-        session = boto3.session.Session()
+        session = _session()
         client, checksums = _client(session, endpoint, settings, on_aws=endpoint is None or is_aws(endpoint))
         if endpoint is None and not is_aws(client.meta.endpoint_url):  # from the AWS configuration file
             client, checksums = _client(session, None, settings, on_aws=False)
@@ -46,6 +49,18 @@ def connect(bucket: str, settings: S3Settings) -> tuple[Any, bool]:
             f"Could not use S3 for s3://{bucket}: {error}.", hint="Check the certificate files."
         ) from error
     return client, checksums
+
+
+@cache
+def _models() -> Loader:
+    return create_loader()
+
+
+def _session() -> boto3.session.Session:
+    """A session of its own, as credentials may change, over shared service models, which take 0.1 s to read."""
+    core = botocore.session.Session()
+    core.register_component("data_loader", _models())
+    return boto3.session.Session(botocore_session=core)
 
 
 def is_aws(endpoint: str) -> bool:

@@ -86,7 +86,7 @@ def is_transient(error: Exception) -> bool:
         if code_of(error) in _FULL_CODES:
             return False
         return status_of(error) in _TRANSIENT_STATUS or code_of(error) in _TRANSIENT_CODES
-    return isinstance(error, DamagedError | _TRANSIENT_TYPES)
+    return isinstance(error, (DamagedError, *_TRANSIENT_TYPES))
 
 
 def s3_failure(error: Exception, doing: str, place: Place) -> StorageError:
