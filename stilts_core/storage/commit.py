@@ -210,8 +210,12 @@ def _names(folder: Path) -> list[str]:
 
 
 def _encode(manifest: Manifest) -> bytes:
-    document = manifest.model_dump(mode="json")
-    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    try:
+        # Not the JSON mode of the model, which would turn a NaN into null without a word.
+        text = json.dumps(manifest.model_dump(), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"stage {manifest.fingerprint[:12]} measured what JSON cannot hold: {error}") from error
+    return f"{text}\n".encode()
 
 
 def _record_at(path: Path) -> FileRecord | None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,12 @@ def versitygw() -> Iterator[S3Server]:
 def s3_store(endpoint: str, **settings: object) -> S3Store:
     """A store under a prefix that no other test has."""
     return S3Store(BUCKET, f"runs/{uuid.uuid4().hex}", S3Settings(endpoint=endpoint, **settings), backoff=QUICK)
+
+
+@pytest.fixture
+def s3_at() -> Callable[..., S3Store]:
+    """Opens a store at an endpoint; S3 settings by name."""
+    return s3_store
 
 
 @pytest.fixture(params=KINDS)
