@@ -15,8 +15,9 @@ def mixture_probabilities(sizes: Sequence[int], cap: int) -> npt.NDArray[np.floa
         sizes: training examples e of each task.
         cap: K, the size from which on a task counts no more.
     """
-    capped: npt.NDArray[np.float64] = np.minimum(np.asarray(sizes, dtype=np.float64), cap)
-    return (capped / capped.sum()).astype(np.float64)
+    capped = np.array([min(size, cap) for size in sizes], dtype=np.float64)
+    shares: npt.NDArray[np.float64] = capped / capped.sum()
+    return shares
 
 
 def mixture_schedule(sizes: Sequence[int], cap: int, steps: int, seed: int) -> npt.NDArray[np.int64]:

@@ -43,7 +43,7 @@ def join_words(words: Sequence[str]) -> str:
 
 def _written_together(left: str, right: str) -> bool:
     left_unspaced, right_unspaced = UNSPACED.match(left), UNSPACED.match(right)
-    return bool(left_unspaced and (right_unspaced or not right.isalnum()) or right_unspaced and not left.isalnum())
+    return bool((left_unspaced and (right_unspaced or not right.isalnum())) or (right_unspaced and not left.isalnum()))
 
 
 def record_texts(records: Sequence[Record], rows: tuple[float, float]) -> list[TextRecord]:

@@ -1,0 +1,13 @@
+"""Records as token ids: flat arrays, one module a kind of example."""
+
+from __future__ import annotations
+
+from stilts_core.data.tokenise.encoder import TextEncoder
+from stilts_core.data.tokenise.pairs import choices, pairs
+from stilts_core.data.tokenise.part import Part, join
+from stilts_core.data.tokenise.sentences import translations
+from stilts_core.data.tokenise.spans import spans
+from stilts_core.data.tokenise.tagging import tagged
+from stilts_core.data.tokenise.text import blocks, parallel
+
+__all__ = ["Part", "TextEncoder", "blocks", "choices", "join", "pairs", "parallel", "spans", "tagged", "translations"]

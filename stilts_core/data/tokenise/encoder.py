@@ -1,0 +1,199 @@
+"""A fast tokenizer as batches of flat arrays, without special tokens; and where those belong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stilts_core.data.tokenise.ragged import Ints, Ragged, offsets_of
+from stilts_core.errors import MissingInputError
+
+CHUNK = 8192  # texts that are held as encodings at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The special tokens around texts, as places in ``ids``: what comes before, between and after.
+
+    Attributes:
+        ids: all of them, in order.
+        before, between, after: (start, length) in ``ids``.
+    """
+
+    ids: npt.NDArray[np.int32]
+    before: tuple[int, int]
+    between: tuple[int, int]
+    after: tuple[int, int]
+
+    @property
+    def size(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Texts without special tokens, each different one once.
+
+    Attributes:
+        texts: the different texts.
+        rows: their tokens.
+        of: the row of each text asked for, (N,).
+        spans: (T, 2) characters of each token in its text, where asked for.
+    """
+
+    texts: Sequence[str]
+    rows: Ragged
+    of: Ints
+    spans: npt.NDArray[np.int32] | None = None
+
+    @property
+    def fertility(self) -> dict[str, int]:
+        """Words (what blanks separate), characters and subwords of the different texts."""
+        return {
+            "words": sum(len(text.split()) for text in self.texts),
+            "characters": sum(map(len, self.texts)),
+            "subwords": len(self.rows.values),
+        }
+
+
+class TextEncoder:
+    """What turns texts into token ids.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+
+    Raises:
+        MissingInputError: it is not a fast one, or has no padding token.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        from tokenizers import Tokenizer
+
+        if not getattr(tokenizer, "is_fast", False):
+            raise MissingInputError(
+                f"The tokenizer {tokenizer.name_or_path} is not a fast one.",
+                hint="Save it once with a `tokenizer.json` (transformers' AutoTokenizer with use_fast does).",
+            )
+        if tokenizer.pad_token_id is None:
+            raise MissingInputError(
+                f"The tokenizer {tokenizer.name_or_path} has no padding token.",
+                hint="Name one in its tokenizer_config.json.",
+            )
+        self.backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self.backend.no_truncation()
+        self.backend.no_padding()
+        self.vocabulary = len(tokenizer)
+        self.pad_id = int(tokenizer.pad_token_id)
+        stand_ins = (tokenizer.unk_token_id, tokenizer.mask_token_id, tokenizer.pad_token_id)
+        self.unknown_id = int(next(token for token in stand_ins if token is not None))
+
+    @classmethod
+    def load(cls, location: str | Path, revision: str | None = None) -> TextEncoder:
+        """Of a folder or a hub id.
+
+        Raises:
+            MissingInputError: there is no tokenizer.
+        """
+        from transformers import AutoTokenizer
+
+        folder = Path(location)
+        if folder.is_dir() and not any((folder / name).is_file() for name in TOKENIZER_FILES):
+            raise MissingInputError(
+                f"The encoder {location} has no tokenizer.",
+                hint=f"Put its files into the folder ({', '.join(TOKENIZER_FILES[:2])} …).",
+            )
+        try:
+            return cls(AutoTokenizer.from_pretrained(str(location), revision=revision))
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise MissingInputError(
+                f"The tokenizer of {location} cannot be loaded: {reason}",
+                hint="Give a folder with the encoder and its tokenizer, or a hub id that this machine can reach.",
+            ) from error
+
+    @property
+    def dtype(self) -> npt.DTypeLike:
+        """The smallest dtype that holds every id."""
+        return np.uint16 if self.vocabulary <= 2**16 else np.int32
+
+    @cached_property
+    def single(self) -> Frame:
+        encoding = self.backend.encode("a")
+        first, last = _places(encoding.sequence_ids, 0)
+        return _frame(encoding.ids[:first], [], encoding.ids[last + 1 :])
+
+    @cached_property
+    def pair(self) -> Frame:
+        encoding = self.backend.encode("a", "b")
+        first, last = _places(encoding.sequence_ids, 0)
+        second, end = _places(encoding.sequence_ids, 1)
+        return _frame(encoding.ids[:first], encoding.ids[last + 1 : second], encoding.ids[end + 1 :])
+
+    @cached_property
+    def word_prefix(self) -> str:
+        """What makes a word alone look as it does inside of a sentence: a blank, where the tokenizer adds none."""
+        together = self.backend.encode("a a", add_special_tokens=False).ids
+        alone = self.backend.encode("a", add_special_tokens=False).ids
+        return "" if together == alone * 2 else " "
+
+    def encode(self, texts: Sequence[str], *, spans: bool = False) -> Encoded:
+        """Texts as ids; equal texts are tokenised once.
+
+        Args:
+            texts: in any order.
+            spans: whether to give the characters of each token.
+        """
+        place = {text: index for index, text in enumerate(dict.fromkeys(texts))}
+        unique = list(place)
+        lengths, ids, characters = [], [np.empty(0, np.int32)], [np.empty((0, 2), np.int32)]
+        for encodings in self._encodings(unique, spans):
+            sizes = np.fromiter(map(len, encodings), dtype=np.int64, count=len(encodings))
+            total = int(sizes.sum())
+            lengths.append(sizes)
+            ids.append(np.fromiter(chain.from_iterable(e.ids for e in encodings), np.int32, total))
+            if spans:
+                flat = chain.from_iterable(chain.from_iterable(e.offsets for e in encodings))
+                characters.append(np.fromiter(flat, np.int32, 2 * total).reshape(-1, 2))
+        return Encoded(
+            texts=unique,
+            rows=Ragged(np.concatenate(ids), offsets_of(np.concatenate([np.empty(0, np.int64), *lengths]))),
+            of=np.fromiter(map(place.__getitem__, texts), dtype=np.int64, count=len(texts)),
+            spans=np.concatenate(characters) if spans else None,
+        )
+
+    def _encodings(self, texts: list[str], spans: bool) -> Iterator[list[Any]]:
+        encode = self.backend.encode_batch if spans else self.backend.encode_batch_fast
+        for start in range(0, len(texts), CHUNK):
+            yield encode(texts[start : start + CHUNK], add_special_tokens=False)
+
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model", "spiece.model", "vocab.txt")
+
+
+def use_threads(threads: int) -> None:
+    """Bound the threads of the tokenizers' own pool in this process; to be called before its first use."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 else "false"
+    os.environ["RAYON_NUM_THREADS"] = str(threads)
+
+
+def _places(sequence_ids: Sequence[int | None], sequence: int) -> tuple[int, int]:
+    at = [place for place, value in enumerate(sequence_ids) if value == sequence]
+    return at[0], at[-1]
+
+
+def _frame(before: list[int], between: list[int], after: list[int]) -> Frame:
+    bounds = np.cumsum([0, len(before), len(between), len(after)]).tolist()
+    return Frame(
+        np.array([*before, *between, *after], dtype=np.int32),
+        (bounds[0], len(before)),
+        (bounds[1], len(between)),
+        (bounds[2], len(after)),
+    )
