@@ -51,9 +51,9 @@ def best_spans(
 ) -> list[Span]:
     """The best span of each example over all of its windows.
 
-    A span lies in one window, begins and ends at tokens of the context and has ``answer_length`` tokens at most. Of
-    equal scores the first start wins, then the shorter span. No answer scores what the first token of a window gives,
-    and of several windows the lowest counts.
+    A span lies in one window, begins and ends at tokens that hold characters of the context, and has ``answer_length``
+    tokens at most. Of equal scores the first start wins, then the shorter span. No answer scores what the first token
+    of a window gives, and of several windows the lowest counts.
 
     Args:
         dataset: of head span.
@@ -86,7 +86,7 @@ def _spans_of(
     require_finite(starts, ends)
     first_character, last_character = dataset.columns["char_start"][tokens], dataset.columns["char_end"][tokens]
 
-    outside = first_character < 0
+    outside = (first_character < 0) | (last_character <= first_character)
     open_, close = np.where(outside, -np.inf, starts), np.where(outside, -np.inf, ends)
     score = np.full(len(tokens), -np.inf, dtype=np.float32)
     last = np.zeros(len(tokens), dtype=np.int64)

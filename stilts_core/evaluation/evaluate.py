@@ -44,7 +44,8 @@ def score_target(dataset: Dataset, params: EvaluateParams, outputs: Outputs, out
         ``metric``, the name of the main measure, and ``languages``: language → ``split``, ``n`` (examples), ``metrics``
         (every measure by name), ``score`` (the main one), ``chance`` (what guessing gives, as the head's judge defines
         it), ``at_chance``, ``degenerate``, ``note``; with null answers also ``thresholds``. Numbers are percent, in
-        full precision. A file without gold has a note, no metrics, and None for score, chance, at_chance and degenerate.
+        full precision. A file without gold has a note, no metrics, and None for score, chance, at_chance and
+        degenerate.
 
     Raises:
         DataError: the outputs do not fit the data, or a language stands in two splits.

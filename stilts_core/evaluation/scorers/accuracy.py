@@ -1,7 +1,8 @@
-"""Accuracy over lines: XNLI, PAWS-X, Tatoeba."""
+"""Accuracy over lines: XNLI, PAWS-X, Tatoeba, XCOPA."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,21 @@ def read_labels(path: Path) -> list[str]:
         DataError: the file cannot be read, or is not UTF-8.
     """
     return read_lines(path)
+
+
+def read_choices(path: Path) -> list[object]:
+    """The values of ``label`` in a file of one JSON object a line, as XCOPA has it; ``"1"`` is not ``1``.
+
+    Raises:
+        DataError: the file cannot be read, a line is no such object, or it is blank.
+    """
+    labels: list[object] = []
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            labels.append(json.loads(line)["label"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}:{number}: a JSON object with the key `label` is expected.") from error
+    return labels
 
 
 def accuracy(gold: Sequence[object], predicted: Sequence[object]) -> float:

@@ -10,6 +10,7 @@ from stilts_core.data.dataset import Array
 from stilts_core.errors import DataError
 
 _BLOCK_BYTES = 64 * 2**20
+_BLOCK_COLUMNS = 2**16
 
 
 def normalised(vectors: Array) -> Array:
@@ -30,7 +31,7 @@ def nearest(queries: Array, index: Array) -> Array:
         (n,) int64. Memory beyond the inputs' normalised copies is bounded, whatever n and m.
     """
     queries, index = normalised(queries), normalised(index)
-    columns = max(1, min(len(index), 2**16))
+    columns = max(1, min(len(index), _BLOCK_COLUMNS))
     rows = max(1, _BLOCK_BYTES // (4 * columns))
     found = np.zeros(len(queries), dtype=np.int64)
     for top in range(0, len(queries), rows):
