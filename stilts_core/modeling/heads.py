@@ -1,0 +1,144 @@
+"""The heads: one small network for each kind of task, on the encoder's last hidden states.
+
+Every head gives raw outputs with `forward` and the *sum* of its losses with `loss`; the caller divides by the units of
+the whole optimiser step (examples, windows, labelled words or masked tokens), so that a batch may be cut into
+micro-batches and spread over ranks in any way without changing the gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stilts_core.catalog.models import Head
+
+IGNORED = -1
+"""The label of a position that has none."""
+
+
+class SentenceHead(nn.Module):
+    """Classification from the first token: dropout, dense, tanh, dropout, projection, as XLM-R's own head has it.
+
+    With ``outputs`` 1 it scores the choices of a multiple-choice task.
+    """
+
+    def __init__(self, hidden: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(hidden, hidden)
+        self.project = nn.Linear(hidden, outputs)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States (B, L, H) → logits (B, outputs)."""
+        first = self.dropout(states[:, 0])
+        return self.project(self.dropout(torch.tanh(self.dense(first))))  # type: ignore[no-any-return]
+
+
+class ClassificationHead(SentenceHead):
+    def loss(self, states: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Summed cross-entropy with ``label`` (B,)."""
+        return functional.cross_entropy(self(states).float(), batch["label"], reduction="sum")
+
+
+class ChoiceHead(SentenceHead):
+    def __init__(self, hidden: int, dropout: float) -> None:
+        super().__init__(hidden, 1, dropout)
+
+    def loss(self, states: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Summed cross-entropy over the choices: ``label`` (N,), ``slot`` (B,) the choice's place as n * C + c.
+
+        Examples may have different numbers of choices; the missing ones are out of the running.
+        """
+        label, slot = batch["label"], batch["slot"]
+        width = int(batch["choices"])
+        scores = torch.full((label.shape[0] * width,), -torch.inf, device=states.device)
+        scores = scores.index_put((slot,), self(states).float().squeeze(-1))
+        return functional.cross_entropy(scores.view(-1, width), label, reduction="sum")
+
+
+class SpanHead(nn.Module):
+    """Start and end of the answer, a score for each token; the first token stands for no answer."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(hidden, 2)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States (B, L, H) → start and end logits (B, L, 2)."""
+        return self.project(states)  # type: ignore[no-any-return]
+
+    def loss(self, states: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Summed mean of the two cross-entropies with ``start`` and ``end`` (B,); padding cannot be chosen."""
+        logits = self(states).float()
+        if (mask := batch.get("mask")) is not None:
+            logits = logits.masked_fill(~mask.bool().unsqueeze(-1), -torch.inf)
+        start, end = logits.unbind(-1)
+        return 0.5 * (
+            functional.cross_entropy(start, batch["start"], reduction="sum")
+            + functional.cross_entropy(end, batch["end"], reduction="sum")
+        )
+
+
+class TaggingHead(nn.Module):
+    """A label for each word, at its first token."""
+
+    def __init__(self, hidden: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.project = nn.Linear(hidden, outputs)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States (B, L, H) → logits (B, L, outputs)."""
+        return self.project(self.dropout(states))  # type: ignore[no-any-return]
+
+    def loss(self, states: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Summed cross-entropy over the labelled tokens of ``label`` (B, L)."""
+        label = batch["label"]
+        at = label != IGNORED
+        return functional.cross_entropy(self.project(self.dropout(states[at])).float(), label[at], reduction="sum")
+
+
+class MaskedHead(nn.Module):
+    """Restores masked tokens; the output layer is the encoder's own embedding matrix."""
+
+    def __init__(self, hidden: int, vocabulary: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden, hidden)
+        self.norm = nn.LayerNorm(hidden, eps=1e-5)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+
+    def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
+        """States (M, H) of masked tokens → logits over the vocabulary (M, V)."""
+        return functional.linear(self.norm(functional.gelu(self.dense(states))), embeddings, self.bias)
+
+    def loss(self, states: Tensor, batch: Mapping[str, Tensor], embeddings: Tensor) -> Tensor:
+        """Summed cross-entropy over the masked tokens of ``label`` (B, L)."""
+        label = batch["label"]
+        at = label != IGNORED
+        return functional.cross_entropy(self(states[at], embeddings).float(), label[at], reduction="sum")
+
+
+def new_head(head: Head, *, hidden: int, dropout: float, labels: int, vocabulary: int) -> nn.Module:
+    """A head with random weights: normal with deviation 0.02 and zero biases, as the encoders are initialised."""
+    module: nn.Module
+    match head:
+        case Head.CLASSIFICATION:
+            module = ClassificationHead(hidden, labels, dropout)
+        case Head.CHOICE:
+            module = ChoiceHead(hidden, dropout)
+        case Head.SPAN:
+            module = SpanHead(hidden)
+        case Head.TAGGING:
+            module = TaggingHead(hidden, labels, dropout)
+        case Head.MLM:
+            module = MaskedHead(hidden, vocabulary)
+        case Head.RETRIEVAL:
+            raise ValueError("retrieval has no head: it uses the encoder alone")
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)
+    return module

@@ -1,0 +1,152 @@
+"""Batched forward passes without gradients: all features of a dataset as one stream, longest first."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from stilts_core.catalog.models import Head
+from stilts_core.data.batches import inference_batches
+from stilts_core.data.dataset import Dataset
+from stilts_core.modeling.encoder import encode, encode_states, mean_pool
+from stilts_core.modeling.feed import input_tensors
+from stilts_core.modeling.model import TaskModel
+
+Array = npt.NDArray[Any]
+Tick = Callable[[int, int], None]
+"""Called after each batch with the features done and the features in all; may raise to stop."""
+
+MICRO_TOKENS = {"cpu": 4096, "cuda": 65536}
+
+
+def pick_precision(precision: str, device: torch.device) -> torch.dtype:
+    """The dtype of forward passes: bf16 where the device computes in it, unless fp32 is asked for."""
+    if precision == "fp32":
+        return torch.float32
+    if precision == "bf16":
+        return torch.bfloat16
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    capable = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if capable else torch.float32
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> contextlib.AbstractContextManager[Any]:
+    """Mixed precision for a forward pass; nothing for fp32."""
+    if dtype is torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=dtype)
+
+
+class Inference:
+    """A model's raw outputs over a dataset.
+
+    Args:
+        tokens: padded tokens of one forward pass at most; None: by device.
+        tick: see `Tick`.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: torch.device,
+        precision: str = "auto",
+        tokens: int | None = None,
+        tick: Tick = lambda done, total: None,
+    ) -> None:
+        self.device = device
+        self.dtype = pick_precision(precision, device)
+        self.tokens = tokens or MICRO_TOKENS[device.type]
+        self.tick = tick
+
+    def _batches(
+        self, dataset: Dataset, features: Array | None, *, gradient_free: tuple[nn.Module, ...]
+    ) -> Iterator[tuple[Array, dict[str, Tensor]]]:
+        features = np.arange(len(dataset.offsets) - 1) if features is None else features
+        training = [module for module in gradient_free if module.training]
+        for module in gradient_free:
+            module.eval()
+        done = 0
+        try:
+            with torch.no_grad(), autocast(self.device, self.dtype):
+                for rows in inference_batches(dataset.lengths[features], self.tokens):
+                    chosen = features[rows]
+                    yield chosen, input_tensors(dataset, chosen, self.device)
+                    done += len(chosen)
+                    self.tick(done, len(features))
+        finally:
+            for module in training:
+                module.train()
+
+    def sentence_logits(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Array:
+        """Logits of classification (F, labels) or choice (F, 1) heads; rows of features left out are NaN."""
+        out: Array | None = None
+        for rows, batch in self._batches(dataset, features, gradient_free=(model,)):
+            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask"))).float().cpu()
+            if out is None:
+                out = np.full((len(dataset.offsets) - 1, logits.shape[1]), np.nan, dtype=np.float32)
+            out[rows] = logits.numpy()
+        return np.empty((0, 1), dtype=np.float32) if out is None else out
+
+    def span_logits(
+        self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Start and end logits of every token, (T,) each; NaN at features left out."""
+        out = np.full((len(dataset.ids), 2), np.nan, dtype=np.float32)
+        for rows, batch in self._batches(dataset, features, gradient_free=(model,)):
+            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask"))).float().cpu()
+            out[_positions(dataset, rows)] = _real(logits.numpy(), batch)
+        return np.ascontiguousarray(out[:, 0]), np.ascontiguousarray(out[:, 1])
+
+    def tag_indices(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Array:
+        """The likeliest label of every token, (T,) int16; -1 at features left out."""
+        out = np.full(len(dataset.ids), -1, dtype=np.int16)
+        for rows, batch in self._batches(dataset, features, gradient_free=(model,)):
+            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask")))
+            out[_positions(dataset, rows)] = _real(logits.argmax(-1).cpu().numpy(), batch)
+        return out
+
+    def pooled_states(self, encoder: nn.Module, dataset: Dataset, pooling: str) -> list[Array]:
+        """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32."""
+        out: list[Array] | None = None
+        for rows, batch in self._batches(dataset, None, gradient_free=(encoder,)):
+            mask = batch.get("mask")
+            states = encode_states(encoder, batch["input_ids"], mask)
+            if out is None:
+                out = [np.zeros((len(dataset.offsets) - 1, s.shape[-1]), dtype=np.float32) for s in states]
+            for vectors, state in zip(out, states, strict=True):
+                pooled = mean_pool(state, mask) if pooling == "mean" else state[:, 0].float()
+                vectors[rows] = pooled.cpu().numpy()
+        return out or []
+
+    def head_outputs(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Any:
+        """The raw outputs of whichever head the dataset is for."""
+        match dataset.head:
+            case Head.CLASSIFICATION | Head.CHOICE:
+                return self.sentence_logits(model, task, dataset, features)
+            case Head.SPAN:
+                return self.span_logits(model, task, dataset, features)
+            case Head.TAGGING:
+                return self.tag_indices(model, task, dataset, features)
+        raise ValueError(f"{dataset.head} has no head to run")
+
+
+def _positions(dataset: Dataset, features: Array) -> Array:
+    """Token positions of features in the flat arrays, one feature after another."""
+    starts, counts = dataset.offsets[features], dataset.lengths[features]
+    return np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+
+
+def _real(values: Array, batch: dict[str, Tensor]) -> Array:
+    """The values at real tokens of (B, L, …), flattened over the first two axes."""
+    mask = batch.get("mask")
+    if mask is None:
+        return values.reshape(-1, *values.shape[2:])
+    real: Array = values[mask.cpu().numpy()]
+    return real

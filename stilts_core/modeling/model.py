@@ -1,0 +1,106 @@
+"""An encoder with its heads: what is trained, and what is evaluated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from stilts_core.catalog.models import Head
+from stilts_core.errors import IncompatibleCheckpointError, MissingInputError
+from stilts_core.modeling.encoder import encode, load_encoder
+from stilts_core.modeling.heads import MaskedHead, new_head
+
+HEADS_FILE = "heads.safetensors"
+HEADS_RECORD = "heads.json"
+
+
+class TaskModel(nn.Module):
+    """One encoder and a head for each task of a training.
+
+    Args:
+        encoder: a transformer of the transformers library, without pooler.
+        heads: in the order of the tasks.
+    """
+
+    def __init__(self, encoder: nn.Module, heads: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = nn.ModuleList(heads)
+
+    @property
+    def embeddings(self) -> Tensor:
+        """The word embedding matrix, (V, H)."""
+        return self.encoder.get_input_embeddings().weight  # type: ignore[no-any-return, operator]
+
+    def forward(self, task: int, batch: Mapping[str, Tensor]) -> Tensor:
+        """The summed loss of one micro-batch of the task with that index.
+
+        Where there are several tasks, the other heads join with a weight of zero: every parameter then gets a gradient
+        at every step, which is what keeps the optimiser's steps equal under all ZeRO stages.
+        """
+        states = encode(self.encoder, batch["input_ids"], batch.get("mask"))
+        head = self.heads[task]
+        if isinstance(head, MaskedHead):
+            loss: Tensor = head.loss(states, batch, self.embeddings)
+        else:
+            loss = head.loss(states, batch)  # type: ignore[operator]
+        for idle in (other for i, other in enumerate(self.heads) if i != task):
+            first = states[:1, :1]
+            output = idle(first[0], self.embeddings) if isinstance(idle, MaskedHead) else idle(first)
+            loss = loss + 0.0 * output.float().sum()
+        return loss
+
+
+def new_task_model(encoder: nn.Module, tasks: Sequence[tuple[Head, int]], seed: int) -> TaskModel:
+    """The encoder with fresh heads, ``(kind, number of labels)`` each; the seed decides their weights alone."""
+    config = encoder.config
+    dropout = float(getattr(config, "hidden_dropout_prob", 0.1) or 0.0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        heads = [
+            new_head(
+                head,
+                hidden=config.hidden_size,  # type: ignore[arg-type, union-attr]
+                dropout=dropout,
+                labels=labels,
+                vocabulary=config.vocab_size,  # type: ignore[arg-type, union-attr]
+            )
+            for head, labels in tasks
+        ]
+    return TaskModel(encoder, heads)
+
+
+def write_heads(folder: Path, tasks: Sequence[tuple[Head, int]], state: Mapping[str, Tensor]) -> None:
+    """Write the heads' weights (names as in ``TaskModel.heads``) and a record of their kinds."""
+    from safetensors.torch import save_file
+
+    save_file(dict(state), folder / HEADS_FILE)
+    record = [{"head": head.value, "labels": labels} for head, labels in tasks]
+    (folder / HEADS_RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def load_task_model(folder: Path, head: Head, labels: int) -> TaskModel:
+    """A trained encoder and the head of its only task, as a train stage committed them.
+
+    Raises:
+        MissingInputError: files are missing.
+        IncompatibleCheckpointError: the head is of another kind or size.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        record = json.loads((folder / HEADS_RECORD).read_text(encoding="utf-8"))
+        state = load_file(folder / HEADS_FILE)
+    except OSError as error:
+        raise MissingInputError(f"{folder} holds no trained heads: {error}.") from error
+    if record != [{"head": head.value, "labels": labels}]:
+        raise IncompatibleCheckpointError(
+            f"{folder} holds the heads {record}, and one of kind {head.value} with {labels} labels is needed."
+        )
+    model = new_task_model(load_encoder(folder / "encoder"), [(head, labels)], seed=0)
+    model.heads.load_state_dict(state)
+    return model

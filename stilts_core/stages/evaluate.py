@@ -1,0 +1,46 @@
+"""The `evaluate` stage: one model on all languages of a target, in one stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from stilts_core.catalog.models import Head
+from stilts_core.data.dataset import Dataset
+from stilts_core.errors import StoppedError
+from stilts_core.evaluation.evaluate import score_target
+from stilts_core.modeling.encoder import load_encoder
+from stilts_core.modeling.inference import Inference
+from stilts_core.modeling.model import load_task_model
+from stilts_core.planning.plan import EvaluateParams
+from stilts_core.stages.context import Progress, StageContext
+from stilts_core.stages.handoff import encoder_location
+from stilts_core.stages.outputs import as_outputs
+
+
+def evaluate(context: StageContext) -> dict[str, Any]:
+    """Predict, score, and commit predictions, outcomes and metrics (see `planning.plan.EvaluateParams`)."""
+    params = context.stage.params
+    assert isinstance(params, EvaluateParams)  # noqa: S101 (the plan pairs kinds with their parameters)
+    resources = context.resources
+    device = torch.device(resources.device)
+    torch.set_num_threads(resources.threads)
+    dataset = Dataset.open(context.inputs["data"] / "data")
+
+    def tick(done: int, total: int) -> None:
+        context.report(Progress(done, total, "predicting"))
+        if context.stop_requested():
+            raise StoppedError(f"Stopped on request after {done} of {total} inputs.")
+
+    inference = Inference(device=device, precision=resources.precision, tokens=resources.micro_tokens, tick=tick)
+    raw: Any
+    if params.head is Head.RETRIEVAL:
+        location, revision = encoder_location(context, params.encoder, role="model")
+        encoder = load_encoder(location, revision=revision).to(device)
+        raw = inference.pooled_states(encoder, dataset, params.pooling or "mean")
+    else:
+        model = load_task_model(context.inputs["model"], params.head, len(params.labels)).to(device)
+        raw = inference.head_outputs(model, 0, dataset)
+    context.report(Progress(activity="scoring"))
+    return score_target(dataset, params, as_outputs(params.head, raw), context.out)

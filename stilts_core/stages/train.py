@@ -1,0 +1,175 @@
+"""The `train` stage: phase 2 or 3 on the data of one task or of a mix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stilts_core.catalog.models import Head
+from stilts_core.data.dataset import Dataset
+from stilts_core.data.sampling import dev_sample, mixture_schedule
+from stilts_core.errors import DataError
+from stilts_core.evaluation.evaluate import dev_score
+from stilts_core.modeling.encoder import load_encoder
+from stilts_core.modeling.feed import Items
+from stilts_core.modeling.inference import Inference
+from stilts_core.modeling.model import TaskModel, new_task_model, write_heads
+from stilts_core.planning.plan import TrainParams, TrainTask
+from stilts_core.stages.context import Progress, StageContext
+from stilts_core.stages.handoff import encoder_location, read_vocabulary, write_encoder
+from stilts_core.stages.outputs import as_outputs
+from stilts_core.training.engine import Engine
+from stilts_core.training.loop import History, Schedule, StepReport, steps_of
+from stilts_core.training.loop import train as run_steps
+from stilts_core.training.ranks import Rank, run_ranks
+from stilts_core.training.streams import MaskedStream, Stream, SupervisedStream
+
+DEV_SEED = 0
+"""The development sample is the same for every seed of a study, so that its scores can be paired."""
+
+
+def train(context: StageContext) -> dict[str, Any]:
+    """Train, and commit ``encoder/``, the heads and ``history.json`` (see `planning.plan.TrainParams`)."""
+    resources = context.resources
+    return run_ranks(
+        lambda rank: _on_rank(context, rank),
+        ranks=resources.ranks,
+        device=resources.device,
+        threads=resources.threads,
+        stop_requested=context.stop_requested,
+    )
+
+
+def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
+    params = context.stage.params
+    assert isinstance(params, TrainParams)  # noqa: S101 (the plan pairs kinds with their parameters)
+    device = torch.device(rank.device, rank.rank) if rank.device == "cuda" else torch.device("cpu")
+    location, revision = encoder_location(context, params.encoder)
+    datasets = [
+        Dataset.open(context.inputs[f"data/{at}"] / ("text" if task.head is Head.MLM else "data"))
+        for at, task in enumerate(params.tasks)
+    ]
+    streams = [
+        _stream(task, dataset, location, params.seed + at)
+        for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True))
+    ]
+    kinds = [(task.head, len(task.labels)) for task in params.tasks]
+    model = new_task_model(load_encoder(location, revision=revision), kinds, params.seed)
+    model.train()
+    steps = steps_of(streams, params.hyper, params.mix_cap)
+    order = mixture_schedule([stream.size for stream in streams], params.mix_cap, steps, params.seed)
+    engine = Engine.start(model, params.hyper, zero_stage=context.resources.zero_stage, device=device)
+    try:
+        weights, history = run_steps(
+            engine,
+            Schedule(streams, order, params.hyper, params.seed),
+            device=device,
+            micro_tokens=context.resources.micro_tokens,
+            precision=context.resources.precision,
+            score_dev=_dev_scorer(context, params, datasets, model, device),
+            report=lambda at: _report(context, rank, at),
+            stop_requested=rank.stop_requested,
+        )
+    finally:
+        engine.close()
+    if rank.rank != 0:
+        return {}
+    _commit(context, model, weights, kinds, location)
+    (context.out / "history.json").write_text(json.dumps(_record(history)) + "\n", encoding="utf-8")
+    return _metrics(params, history, steps)
+
+
+def _stream(task: TrainTask, dataset: Dataset, location: str | Path, seed: int) -> Stream:
+    if task.head is Head.MLM:
+        return MaskedStream(
+            dataset,
+            batch_size=task.hyper.batch_size,
+            vocabulary=read_vocabulary(location),
+            probability=task.hyper.mlm_probability,
+            seed=seed,
+        )
+    items = Items.of(dataset, "train")
+    if not len(items):
+        raise DataError(f"The training set of {task.task} is empty.", hint="Check it with `stilts data check`.")
+    return SupervisedStream(items, task.hyper.batch_size, seed)
+
+
+def _dev_scorer(
+    context: StageContext, params: TrainParams, datasets: list[Dataset], model: TaskModel, device: torch.device
+) -> Any:
+    """Scores of the seeded development samples, by task; None where no task has one."""
+    samples: dict[int, tuple[Any, Any]] = {}
+    for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True)):
+        parts = [np.arange(s.start, s.stop) for s in dataset.select("dev")]
+        if task.head is Head.MLM or not parts:
+            continue
+        pool = np.concatenate(parts)
+        examples = pool[dev_sample(len(pool), task.hyper.dev_examples, DEV_SEED)]
+        ranges = dataset.feature_ranges
+        features = np.concatenate([np.arange(ranges[i], ranges[i + 1]) for i in examples])
+        samples[at] = (examples, features)
+    if not samples:
+        return None
+    inference = Inference(device=device, precision=context.resources.precision, tokens=context.resources.micro_tokens)
+
+    def score() -> dict[str, float]:
+        scores = {}
+        for at, (examples, features) in samples.items():
+            task, dataset = params.tasks[at], datasets[at]
+            raw = inference.head_outputs(model, at, dataset, features)
+            scores[task.task] = dev_score(dataset, task, as_outputs(dataset.head, raw), examples)
+        return scores
+
+    return score
+
+
+def _report(context: StageContext, rank: Rank, at: StepReport) -> None:
+    if rank.rank == 0:
+        context.report(
+            Progress(
+                step=at.step,
+                total=at.total,
+                activity="training",
+                loss=at.loss,
+                examples_per_second=at.examples_per_second,
+            )
+        )
+
+
+def _commit(
+    context: StageContext,
+    model: nn.Module,
+    weights: Mapping[str, Tensor],
+    kinds: list[tuple[Head, int]],
+    location: str | Path,
+) -> None:
+    encoder = {name.removeprefix("encoder."): t for name, t in weights.items() if name.startswith("encoder.")}
+    write_encoder(context.out / "encoder", model.encoder, encoder, location)  # type: ignore[arg-type]
+    heads = {name.removeprefix("heads."): t for name, t in weights.items() if name.startswith("heads.")}
+    write_heads(context.out, kinds, heads)
+
+
+def _record(history: History) -> dict[str, Any]:
+    return {"loss": history.loss, "dev": [{"step": step, "scores": scores} for step, scores in history.dev]}
+
+
+def _metrics(params: TrainParams, history: History, steps: int) -> dict[str, Any]:
+    best = next((scores for step, scores in history.dev if step == history.best_step), {})
+    return {
+        "tasks": [task.task for task in params.tasks],
+        "steps": len(history.loss),
+        "steps_planned": steps,
+        "best_step": history.best_step,
+        "stopped_early": history.stopped_early,
+        "examples": history.examples,
+        "tokens": history.tokens,
+        "loss_first": history.loss[0],
+        "loss_last": history.loss[-1],
+        "dev": best,
+    }

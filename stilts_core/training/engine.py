@@ -1,0 +1,151 @@
+"""The one place that knows DeepSpeed: a model under a ZeRO stage, stepped by hand.
+
+The trainer owns the schedule, the batches and their normalisation; the engine owns gradients across ranks, the sharding
+of optimiser state, gradients and parameters, clipping (once per optimiser step) and the update.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stilts_core.catalog.models import Hyper
+from stilts_core.modeling.inference import autocast
+
+NEVER = 2**31
+
+
+def preload(zero_stage: int) -> None:
+    """Import what a training needs, in the process that stages are forked from."""
+    import deepspeed
+
+    if zero_stage:
+        # DeepSpeed asks of every optimiser whether it is this one; the module pulls in torch's compiler.
+        import deepspeed.runtime.zero.muon.muon_optimizer
+        import deepspeed.runtime.zero.stage3
+        import deepspeed.runtime.zero.stage_1_and_2  # noqa: F401
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups for AdamW: biases and normalisation weights are not decayed."""
+    decayed, free = list[nn.Parameter](), list[nn.Parameter]()
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            (decayed if parameter.ndim > 1 else free).append(parameter)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+
+
+def learning_rate(step: int, total: int, peak: float, warmup: float) -> float:
+    """Linear warm-up from 0 over the first ``warmup`` share of the steps, then linear decay to 0; step from 0."""
+    rising = math.ceil(total * warmup)
+    if step < rising:
+        return peak * (step + 1) / rising
+    return peak * (total - step) / max(1, total - rising)
+
+
+@dataclass(slots=True)
+class Engine:
+    """A model that can be stepped.
+
+    Attributes:
+        rank, ranks: of this process, and how many share the training.
+        zero_stage: 0 to 3.
+    """
+
+    rank: int
+    ranks: int
+    zero_stage: int
+    _engine: Any
+
+    @classmethod
+    def start(cls, model: nn.Module, hyper: Hyper, *, zero_stage: int, device: torch.device) -> Engine:
+        """Put a model under DeepSpeed; the process group must be there (`training.ranks`)."""
+        import deepspeed
+
+        # The shared-memory collective is compiled at start-up, needs a compiler, and serves nothing at one rank.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+        deepspeed.init_distributed(dist_backend=torch.distributed.get_backend(), verbose=False)
+        model.to(device)
+        optimizer = torch.optim.AdamW(
+            parameter_groups(model, hyper.weight_decay),
+            lr=hyper.learning_rate,
+            betas=(0.9, hyper.adam_beta2),
+            eps=hyper.adam_epsilon,
+            fused=True,
+        )
+        engine, *_ = deepspeed.initialize(
+            model=model,
+            optimizer=optimizer,
+            config={
+                # The batches are cut and normalised by the trainer; these two only have to agree with each other.
+                "train_micro_batch_size_per_gpu": 1,
+                "gradient_accumulation_steps": 1,
+                "gradient_clipping": hyper.clip,
+                "steps_per_print": NEVER,
+                "zero_optimization": {
+                    "stage": zero_stage,
+                    # Small models: keep a parameter whole rather than fetch it in slivers.
+                    "stage3_param_persistence_threshold": 10_000,
+                },
+                "zero_allow_untested_optimizer": True,
+                "zero_force_ds_cpu_optimizer": False,
+            },
+        )
+        ranks = torch.distributed.get_world_size()
+        if ranks == 1 and zero_stage == 0:
+            # Nothing to average: the engine would still copy every gradient into a bucket and back.
+            engine.enable_backward_allreduce = False
+        return cls(torch.distributed.get_rank(), ranks, zero_stage, engine)
+
+    @property
+    def module(self) -> nn.Module:
+        """The model, for inference between steps; under ZeRO 3 every rank has to call it alike."""
+        return self._engine  # type: ignore[no-any-return]
+
+    def backward(
+        self, task: int, batch: Mapping[str, Tensor], scale: float, *, dtype: torch.dtype, last: bool
+    ) -> Tensor:
+        """Forward and backward of one micro-batch; the summed loss times ``scale`` is differentiated.
+
+        Args:
+            dtype: of the forward pass; weights and gradients stay fp32.
+            scale: one over the units of the whole optimiser step; 0 for a filler on a rank without work.
+            last: the final micro-batch of the step; all ranks call with the same sequence of values.
+        """
+        self._engine.set_gradient_accumulation_boundary(last)
+        with autocast(batch["input_ids"].device, dtype):
+            loss: Tensor = self._engine(task, batch) * scale
+        # Gradients are averaged over the ranks, and each rank holds a part of one sum.
+        self._engine.backward(loss * self.ranks, scale_wrt_gas=False)
+        return loss.detach()
+
+    def step(self, rate: float) -> None:
+        """Clip once, update at this learning rate, clear the gradients."""
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = rate
+        self._engine.step()
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of a small tensor over the ranks, on every rank."""
+        if self.ranks > 1:
+            torch.distributed.all_reduce(value)
+        return value
+
+    def state(self) -> Iterator[tuple[str, Tensor]]:
+        """Names and whole weights on the host, one at a time; under ZeRO 3 gathered so that no rank holds all twice."""
+        import deepspeed
+
+        for name, parameter in self._engine.module.named_parameters():
+            with deepspeed.zero.GatheredParameters([parameter], enabled=self.zero_stage == 3):
+                yield name, parameter.detach().to("cpu", copy=True)
+
+    def close(self) -> None:
+        """Let go of the engine's hooks and buffers."""
+        self._engine.destroy()
