@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
+from stilts_core.catalog.nearest import unknown
 from stilts_core.model import Frozen
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
@@ -32,6 +33,20 @@ class Metric(StrEnum):
     SQUAD = "squad"  # mean of F1 and exact match, SQuAD v1.1 normalisation
     SQUAD_V2 = "squad-v2"  # mean of best-threshold F1 and exact match
     RETRIEVAL_ACCURACY = "retrieval-accuracy"  # share of English sentences whose nearest neighbour is their translation
+
+
+def _member_of(kind: type[StrEnum]) -> BeforeValidator:
+    """Take the word of a file for the member, also where a document is read strictly."""
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, str) or isinstance(value, kind):
+            return value
+        try:
+            return kind(value)
+        except ValueError:
+            raise ValueError(unknown(kind.__name__.lower(), value, [member.value for member in kind])) from None
+
+    return BeforeValidator(convert)
 
 
 class Source(Frozen):
@@ -78,8 +93,8 @@ class Task(Frozen):
 
     name: Name
     title: str
-    head: Head
-    metric: Metric | None = None
+    head: Annotated[Head, _member_of(Head)]
+    metric: Annotated[Metric, _member_of(Metric)] | None = None
     labels: tuple[str, ...] = ()
     null_answers: bool = False
     train_on: Name | None = None

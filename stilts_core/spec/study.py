@@ -140,7 +140,7 @@ class Step(Frozen):
     @classmethod
     def _short(cls, value: Any) -> Any:
         if isinstance(value, str | TaskUse) or (isinstance(value, dict) and "mix" not in value):
-            return {"mix": [value]}
+            return {"mix": (value,)}
         return value
 
     @property
@@ -158,7 +158,7 @@ class Curriculum(Frozen):
     @classmethod
     def _short(cls, value: Any) -> Any:
         if isinstance(value, str):
-            return {"name": value, "steps": [] if value == BASELINE else [value]}
+            return {"name": value, "steps": () if value == BASELINE else (value,)}
         return value
 
     @model_validator(mode="after")
