@@ -1,0 +1,246 @@
+"""One attempt at a stage, from its inputs to its manifest, and its end as an exit code.
+
+The engine's backends run this in a process of its own. It returns 0 only when the stage's manifest is in the store.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from stilts_core.errors import (
+    DeviceMemoryError,
+    MissingInputError,
+    StiltsError,
+    StoppedError,
+    StorageError,
+)
+from stilts_core.model import Frozen
+from stilts_core.planning.plan import Stage
+from stilts_core.spec.profile import StoreSettings
+from stilts_core.stages.context import Progress, Resources, StageContext, StageFunction
+from stilts_core.stages.machine import describe_machine
+from stilts_core.stages.pulse import Pulse
+from stilts_core.stages.snapshot import Phase, Snapshot
+from stilts_core.storage.attempts import Outcome, list_attempts, new_attempt, put_log, record_outcome
+from stilts_core.storage.base import Store
+from stilts_core.storage.commit import commit_stage, materialise, read_manifest
+from stilts_core.storage.manifest import Attempt
+from stilts_core.storage.open import open_store
+
+DEFAULT_REGISTRY = "stilts_core.stages.registry"
+
+
+class AttemptSpec(Frozen):
+    """Everything that one attempt needs to know; JSON both ways.
+
+    Attributes:
+        submission: the run of the engine that started it.
+        store: with its address.
+        cache: a folder for what may be kept between attempts (downloads).
+        scratch: a folder of this attempt alone; made and removed by it.
+        log: the file that takes what it prints; copied to the store.
+        registry: the module that knows the stage kinds (`stages.registry`).
+    """
+
+    stage: Stage
+    submission: str
+    store: StoreSettings
+    data_root: str
+    cache: Path
+    scratch: Path
+    log: Path | None = None
+    resources: Resources = Resources()
+    registry: str = DEFAULT_REGISTRY
+
+
+Tell = Callable[[Snapshot], None]
+
+
+def run_attempt(
+    spec: AttemptSpec,
+    *,
+    tell: Tell = lambda _: None,
+    stop_requested: Callable[[], bool] = lambda: False,
+) -> int:
+    """Run a stage once and commit it; a stage that is done already is left as it is.
+
+    Args:
+        spec: what to do.
+        tell: takes how the attempt is, whenever that changes.
+        stop_requested: as in `StageContext`.
+
+    Returns:
+        The exit code (`errors.EXIT_CODES`). Nothing is raised: why it failed is told, logged and recorded.
+    """
+    return _Attempt(spec, tell, stop_requested).run()
+
+
+def explain_failure(error: BaseException) -> tuple[int, str]:
+    """The exit code of an error that ended an attempt, and a sentence for a person."""
+    if isinstance(error, StiltsError):
+        return error.exit_code, str(error)
+    if _is_out_of_memory(error):
+        return DeviceMemoryError.exit_code, f"Memory ran out: {error or 'no more could be had'}."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" at {error.filename}" if error.filename else ""
+        return StorageError.exit_code, f"The disk is full{where}. Free some space and run the same again."
+    return 1, f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}."
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return True
+    # On the CPU torch says so in words only.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+@dataclass
+class _Attempt:
+    spec: AttemptSpec
+    tell: Tell
+    stop_requested: Callable[[], bool]
+    now: Snapshot = field(default_factory=Snapshot)
+
+    def run(self) -> int:
+        started = datetime.now(UTC)
+        store: Store | None = None
+        code, message = 0, ""
+        try:
+            store = open_store(self.spec.store.uri or "", self.spec.store.s3)
+            self._run(store, started)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever it was becomes an exit code)
+            code, message = explain_failure(error)
+            if not isinstance(error, StiltsError):
+                traceback.print_exc()
+            self._say(f"exit {code}: {message}")
+            self._tell(message=message)
+        finally:
+            shutil.rmtree(self.spec.scratch, ignore_errors=True)
+        if store is not None and self.now.stored is not None:
+            self._record(store, self.now.stored, started, code, message)
+        return code
+
+    def _run(self, store: Store, started: datetime) -> None:
+        stage = self.spec.stage
+        if read_manifest(store, stage.fingerprint) is not None:
+            self._say("the stage is done already")
+            return
+        # Only for people: the token alone keeps two attempts apart.
+        number = max((attempt.number for attempt in list_attempts(store, stage.fingerprint)), default=0) + 1
+        attempt = new_attempt(number)
+        self._tell(stored=attempt)
+        self._say(f"{stage.label or stage.kind.value}: attempt {number}, {stage.fingerprint}")
+        with Pulse(store, stage.fingerprint, attempt, self.spec.log, lambda: self.now.progress):
+            self._work(store, attempt, started)
+
+    def _work(self, store: Store, attempt: Attempt, started: datetime) -> None:
+        stage, clock = self.spec.stage, time.monotonic()
+        function: StageFunction = import_module(self.spec.registry).stage_function(stage.kind)
+        out = self.spec.scratch / "out"
+        shutil.rmtree(self.spec.scratch, ignore_errors=True)
+        out.mkdir(parents=True)
+        context = StageContext(
+            stage=stage,
+            inputs=self._inputs(store),
+            data=self._data(),
+            out=out,
+            resources=self.spec.resources,
+            report=self._progress,
+            stop_requested=self.stop_requested,
+        )
+        self._heed_stop()
+        self._tell(phase=Phase.RUNNING)
+        metrics = function(context)
+        self._tell(phase=Phase.COMMITTING)
+        run: dict[str, Any] = {
+            "started": started.isoformat(),
+            "finished": datetime.now(UTC).isoformat(),
+            "seconds": round(time.monotonic() - clock, 3),
+            "submission": self.spec.submission,
+            **describe_machine(self.spec.resources),
+        }
+        manifest = commit_stage(
+            store,
+            stage=stage.model_dump(mode="json"),
+            fingerprint=stage.fingerprint,
+            attempt=attempt,
+            folder=out,
+            metrics=metrics,
+            run=run,
+        )
+        whose = "" if manifest.attempt == attempt else f" by attempt {manifest.attempt.folder}, which was first"
+        self._say(f"committed{whose}: {len(manifest.files)} files, {run['seconds']} s")
+
+    def _inputs(self, store: Store) -> dict[str, Path]:
+        inputs: dict[str, Path] = {}
+        for role, fingerprint in self.spec.stage.parents.items():
+            self._heed_stop()
+            manifest = read_manifest(store, fingerprint)
+            if manifest is None:
+                raise MissingInputError(
+                    f"The input {role} ({fingerprint[:12]}) is not in the store {store.uri}.",
+                    hint="Run the same again: the stage that makes it runs first.",
+                )
+            inputs[role] = materialise(store, manifest, self.spec.cache / "stages")
+        return inputs
+
+    def _data(self) -> dict[str, Path]:
+        if not self.spec.stage.files:
+            return {}
+        from stilts_core.data.root import open_data_root
+
+        root = open_data_root(self.spec.data_root, self.spec.cache, self.spec.store.s3)
+        data: dict[str, Path] = {}
+        for file in self.spec.stage.files:
+            if file.path in data:
+                continue
+            self._heed_stop()
+            data[file.path] = root.fetch(file.path, file.sha256)
+        return data
+
+    def _heed_stop(self) -> None:
+        if self.stop_requested():
+            raise StoppedError("The stage was asked to stop.")
+
+    def _progress(self, progress: Progress) -> None:
+        self._tell(progress=progress)
+
+    def _tell(self, **changes: Any) -> None:
+        self.now = replace(self.now, **changes)
+        self.tell(self.now)
+
+    def _say(self, text: str) -> None:
+        stamp = datetime.now(UTC).strftime("%H:%M:%S")
+        print(f"{stamp} stilts: {text}", flush=True)  # noqa: T201 (the stage's log)
+
+    def _record(self, store: Store, attempt: Attempt, started: datetime, code: int, message: str) -> None:
+        outcome = Outcome(
+            exit_code=code,
+            message=message,
+            started=started,
+            finished=datetime.now(UTC),
+            host=socket.gethostname(),
+            submission=self.spec.submission,
+            last_step=self.now.progress.step,
+        )
+        fingerprint = self.spec.stage.fingerprint
+        # The exit code says the same; a store that fails here must not turn a commit into a failure.
+        with suppress(StiltsError, OSError):
+            if self.spec.log is not None:
+                put_log(store, fingerprint, attempt, self.spec.log.read_bytes())
+            record_outcome(store, fingerprint, attempt, outcome)
