@@ -1,0 +1,88 @@
+# One verb for each thing that a person does. `make help` lists them.
+# Every verb does its own set-up: a virtual environment in .venv with the locked packages, checked by their hashes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+STORE ?= store
+WORKERS ?= 2
+
+# Compiled byte code makes every later start seconds faster; it is written once, here.
+unexport PYTHONDONTWRITEBYTECODE
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+
+.PHONY: help
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.bootstrap: requirements/bootstrap.txt
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing. Install Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $$($(PYTHON) --version) is too old; Python 3.11 or newer is needed. Name another with PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: Python's venv module is missing. Install it: apt-get install python3-venv"; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/.train: $(VENV)/.bootstrap requirements/train.txt requirements/build.txt pyproject.toml
+	@echo "installing the training packages (about 5 GB, a minute or two)"
+	@$(INSTALL) --require-hashes -r requirements/build.txt
+	@$(INSTALL) --require-hashes --no-build-isolation -r requirements/train.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.train requirements/dev.txt
+	@echo "installing the development packages"
+	@$(INSTALL) --require-hashes --no-build-isolation -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
+	@$(INSTALL) --require-hashes --no-build-isolation -r requirements/bench.txt
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.train ## the virtual environment with the training packages
+
+.PHONY: demo
+demo: $(VENV)/.train ## the sample study, from its YAML file to results/quickstart/report.html
+	@$(BIN)/stilts run jobs/quickstart.yaml --store $(STORE)
+
+.PHONY: real-data
+real-data: $(VENV)/.train ## the study on real data slices; DATA=FOLDER says where they are
+	@$(BIN)/stilts run jobs/real-data.yaml --store $(STORE) --data $(DATA)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## style, and imports that point one way
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+.PHONY: types
+types: $(VENV)/.dev ## strict typing
+	@$(BIN)/mypy
+
+.PHONY: test
+test: $(VENV)/.dev ## every test of one machine
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
+
+.PHONY: check
+check: lint types test ## lint, types and tests
+
+.PHONY: lock
+lock: $(VENV)/.bootstrap ## renew the locked packages
+	@for set in "light:" "train:--extra train" "dev:--extra train --group dev" "bench:--extra train --group bench"; do \
+		$(BIN)/uv pip compile --quiet pyproject.toml $${set#*:} --generate-hashes --universal --python-version 3.11 \
+			--custom-compile-command "make lock" --output-file requirements/$${set%%:*}.txt; done
+	@for set in "bootstrap:uv" "build:setuptools wheel packaging py-cpuinfo hatchling editables"; do \
+		printf '%s\n' $${set#*:} | $(BIN)/uv pip compile --quiet - --generate-hashes --universal --python-version 3.11 \
+			--custom-compile-command "make lock" --output-file requirements/$${set%%:*}.txt; done
+
+.PHONY: clean
+clean: ## remove the virtual environment and caches; stores and results stay
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
