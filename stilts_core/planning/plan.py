@@ -175,7 +175,7 @@ class EvaluateParams(Frozen):
     metric: Metric
     answer_length: int
     pooling: Literal["mean", "cls"] | None = None
-    retrieval_states: dict[int, int] = {}
+    retrieval_states: dict[int, int] = Field(default_factory=dict)
     retrieval_share: float | None = None
     encoder: EncoderSource | None = None
 
@@ -197,16 +197,14 @@ class Stage(Frozen):
     kind: StageKind
     version: int
     params: Params
-    parents: dict[str, Fingerprint] = {}
+    parents: dict[str, Fingerprint] = Field(default_factory=dict)
     files: tuple[DataFile, ...] = ()
     label: str = ""
     work: float = 0.0
     presentational: ClassVar[frozenset[str]] = frozenset({"fingerprint", "label", "work"})
 
 
-def fingerprint(
-    kind: StageKind, params: Params, parents: dict[str, str], files: tuple[DataFile, ...] = ()
-) -> str:
+def fingerprint(kind: StageKind, params: Params, parents: dict[str, str], files: tuple[DataFile, ...] = ()) -> str:
     """SHA-256 of what decides a stage's result and of nothing else: kind, version, parameters, parents, data."""
     return digest(
         {

@@ -1,0 +1,455 @@
+"""From a study to its plan: a pure function of the study, the catalogue, the data's digests and the encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stilts_core.catalog.load import Catalogue
+from stilts_core.catalog.models import Head, Hyper, Protocol, Task
+from stilts_core.errors import MissingInputError, SpecError
+from stilts_core.planning import estimate, settings
+from stilts_core.planning.graph import Graph
+from stilts_core.planning.plan import (
+    Cell,
+    EncoderSource,
+    EvaluateParams,
+    Plan,
+    PretrainParams,
+    StageKind,
+    TaskParams,
+    TextParams,
+    TokenizerParams,
+    TrainParams,
+    TrainTask,
+)
+from stilts_core.planning.settings import Resolved, Resolver
+from stilts_core.planning.sources import DataFiles, EvaluationFiles, Locator
+from stilts_core.spec.study import Curriculum, Encoder, Pretraining, Step, Study, Target, TaskUse
+
+_STANDARD_CAP = int(Protocol.model_fields["mix_cap"].default)
+
+
+def make_plan(study: Study, catalogue: Catalogue, data: DataFiles, encoders: Mapping[str, EncoderSource]) -> Plan:
+    """The plan of a study.
+
+    Args:
+        study: as written.
+        catalogue: with the study's own tasks in it.
+        data: the study's data root.
+        encoders: name → source of every encoder that the study does not pretrain.
+
+    Raises:
+        SpecError: the study asks for something that cannot be, such as training on a task without a training set.
+        MissingInputError: a data file or an encoder is not there.
+        DataError: a pattern of the catalogue fits several files.
+    """
+    return _Expansion(study, catalogue, data, encoders).plan()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Origin:
+    """Phase 1: an encoder that is there, or the stages that make one.
+
+    Attributes:
+        source: of one that is there.
+        stage, tokenizer: of one that is made.
+    """
+
+    name: str
+    body: float
+    source: EncoderSource | None = None
+    stage: str | None = None
+    tokenizer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """A `prepare` stage and roughly what it makes."""
+
+    stage: str
+    amount: estimate.Amount
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """What the trainings of all seeds have in common."""
+
+    tasks: tuple[TrainTask, ...]
+    hyper: Hyper
+    mix_cap: int
+    data: dict[str, str]
+    work: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluation:
+    """What the evaluations of all seeds have in common."""
+
+    params: EvaluateParams
+    data: str
+    splits: dict[str, str]
+    work: float
+
+
+class _Expansion:
+    def __init__(
+        self, study: Study, catalogue: Catalogue, data: DataFiles, encoders: Mapping[str, EncoderSource]
+    ) -> None:
+        self._study = study
+        self._spec = study.spec
+        self._catalogue = catalogue
+        self._encoders = encoders
+        self._protocol = catalogue.protocol(study.spec.protocol)
+        self._resolver = Resolver(self._protocol, study.spec.overrides, max_lengths(study, encoders))
+        self._locator = Locator(data, catalogue, study.spec.data.root)
+        self._graph = Graph()
+        self._cuts: dict[str, dict[str, int]] = {}
+        # Shared objects are written into fingerprints once, so equal settings must be one object.
+        self._hypers: dict[tuple[int, Head | None, int], tuple[Resolved, Hyper | None, Hyper]] = {}
+        self._train_tasks: dict[tuple[str, int], TrainTask] = {}
+        self._prepared: dict[object, _Data] = {}
+        self._evaluation_files: dict[str, EvaluationFiles] = {}
+
+    def plan(self) -> Plan:
+        cells: list[Cell] = []
+        for encoder in self._spec.encoders:
+            origin = self._origin(encoder)
+            for curriculum in self._spec.curricula:
+                cells += self._arm(origin, curriculum)
+        return Plan(
+            name=self._study.metadata.name,
+            protocol=self._protocol.name,
+            data_root=self._spec.data.root,
+            study=self._study.model_dump(mode="json"),
+            stages=self._graph.stages,
+            cells=tuple(cells),
+            notes=tuple(self._notes()),
+        )
+
+    # Phase 1
+
+    def _origin(self, encoder: Encoder) -> _Origin:
+        if encoder.pretrain is None:
+            source = self._encoders.get(encoder.name)
+            if source is None:
+                raise MissingInputError(f"The encoder {encoder.name} ({encoder.source}) was not found.")
+            return _Origin(encoder.name, estimate.body_parameters(source), source=source)
+        return self._pretrained(encoder.name, encoder.pretrain)
+
+    def _pretrained(self, name: str, pretraining: Pretraining) -> _Origin:
+        files = self._locator.texts(pretraining, name)
+        tokenizer = self._graph.add(
+            StageKind.PREPARE,
+            TokenizerParams(vocabulary=pretraining.vocabulary, max_length=pretraining.max_length),
+            {},
+            files,
+            label=f"tokenizer · {name}",
+            work=estimate.prepare_work(files, tokenizer=True),
+        )
+        text = self._graph.add(
+            StageKind.PREPARE,
+            TextParams(sequence_length=pretraining.sequence_length),
+            {"tokenizer": tokenizer},
+            files,
+            label=f"text · {name}",
+            work=estimate.prepare_work(files),
+        )
+        stage = self._graph.add(
+            StageKind.PRETRAIN,
+            PretrainParams(settings=pretraining),
+            {"tokenizer": tokenizer, "text": text},
+            label=name,
+            work=estimate.pretrain_work(pretraining),
+        )
+        return _Origin(name, estimate.body_parameters(pretraining), stage=stage, tokenizer=tokenizer)
+
+    # Phases 2 and 3
+
+    def _arm(self, origin: _Origin, curriculum: Curriculum) -> list[Cell]:
+        seeds = self._spec.seed_list()
+        models: dict[int, str | None] = dict.fromkeys(seeds, origin.stage)
+        names: list[str] = []
+        for step in curriculum.steps:
+            training = self._step(origin, curriculum, step)
+            names.append(step.name)
+            for seed in seeds:
+                models[seed] = self._train(origin, training, models[seed], seed, names)
+        return [
+            cell for target in self._spec.targets for cell in self._target(origin, curriculum, target, models, names)
+        ]
+
+    def _target(
+        self,
+        origin: _Origin,
+        curriculum: Curriculum,
+        target: Target,
+        models: Mapping[int, str | None],
+        names: list[str],
+    ) -> list[Cell]:
+        task = self._catalogue.task(target.task)
+        resolved = self._resolve(settings.of_target(target, self._catalogue, curriculum.name, origin.name))
+        evaluation = self._evaluation(origin, task, target, resolved.hyper)
+        training = None if task.head is Head.RETRIEVAL else self._target_training(origin, task, target, resolved)
+        names = [*names, task.name]
+        cells = []
+        for seed, model in models.items():
+            trained = model if training is None else self._train(origin, training, model, seed, names)
+            seeded = training is not None or bool(curriculum.steps)
+            cells.append(
+                Cell(
+                    encoder=origin.name,
+                    curriculum=curriculum.name,
+                    target=task.name,
+                    seed=seed,
+                    fingerprint=self._evaluate(evaluation, trained, _label(names, origin, seed if seeded else None)),
+                    languages=evaluation.splits,
+                )
+            )
+        return cells
+
+    def _train(self, origin: _Origin, training: _Training, model: str | None, seed: int, names: list[str]) -> str:
+        params = TrainParams(
+            tasks=training.tasks,
+            hyper=training.hyper,
+            mix_cap=training.mix_cap,
+            seed=seed,
+            encoder=origin.source if model is None else None,
+        )
+        parents = training.data if model is None else {"encoder": model, **training.data}
+        label = _label(names, origin, seed)
+        return self._graph.add(StageKind.TRAIN, params, parents, label=label, work=training.work)
+
+    def _evaluate(self, evaluation: _Evaluation, model: str | None, label: str) -> str:
+        params = evaluation.params
+        parents = {"data": evaluation.data}
+        if model is not None:
+            parents["model"] = model
+            params = params if params.encoder is None else params.model_copy(update={"encoder": None})
+        return self._graph.add(StageKind.EVALUATE, params, parents, label=label, work=evaluation.work)
+
+    # What a training is made of
+
+    def _step(self, origin: _Origin, curriculum: Curriculum, step: Step) -> _Training:
+        arm = (curriculum.name, origin.name)
+        alone = len(step.mix) == 1
+        common = None if alone else self._settings(settings.of_mix(step, self._catalogue, *arm), None)
+        parts: list[tuple[TrainTask, _Data]] = []
+        for use in step.mix:
+            subject = settings.of_use(use, self._catalogue, *arm)
+            task = self._trained(subject.name)
+            resolved = self._resolve(subject)
+            hyper = self._reduced(resolved, task.head, common)
+            if task.head is Head.MLM:
+                data = self._masked_text(origin, task, use, resolved.hyper)
+            else:
+                data = self._training_data(origin, task, resolved.hyper, use.languages, use.limit)
+            parts.append((self._train_task(task, hyper), data))
+        return self._training(origin, parts, common)
+
+    def _target_training(self, origin: _Origin, task: Task, target: Target, resolved: Resolved) -> _Training:
+        trained = self._trained(task.name)
+        if (trained.head, trained.labels) != (task.head, task.labels):
+            raise SpecError(
+                f"{task.name} cannot be trained on {trained.name}: their heads or labels differ.",
+                hint="`train_on` needs a task with the same head and the same labels in the same order.",
+            )
+        known = self._catalogue.training_languages(trained)
+        languages = ("en",) if "en" in known or not known else known[:1]
+        data = self._training_data(origin, trained, resolved.hyper, languages, target.train_limit)
+        return self._training(
+            origin, [(self._train_task(trained, self._reduced(resolved, trained.head, None)), data)], None
+        )
+
+    def _training(self, origin: _Origin, parts: list[tuple[TrainTask, _Data]], common: Hyper | None) -> _Training:
+        tasks = tuple(task for task, _ in parts)
+        hyper = common or tasks[0].hyper
+        cap = _STANDARD_CAP if common is None else self._protocol.mix_cap
+        work = estimate.train_work(
+            [data.amount for _, data in parts],
+            hyper,
+            [task.hyper.batch_size for task in tasks],
+            int(1e18) if common is None else cap,
+            origin.body,
+        )
+        return _Training(tasks, hyper, cap, {f"data/{i}": data.stage for i, (_, data) in enumerate(parts)}, work)
+
+    def _trained(self, name: str) -> Task:
+        task = self._catalogue.training_task(self._catalogue.task(name))
+        if task.head is Head.RETRIEVAL or not task.train:
+            raise SpecError(
+                f"{name} has no training set, so nothing can be trained on it.",
+                hint="A retrieval target is evaluated without training; any other task needs `train` or `train_on`.",
+            )
+        return task
+
+    # Data
+
+    def _training_data(
+        self, origin: _Origin, task: Task, hyper: Hyper, languages: tuple[str, ...], limit: int | None
+    ) -> _Data:
+        lengths = _lengths(task.head, hyper)
+        key = (origin.name, task.name, "train", languages, limit, *lengths.values())
+        if key not in self._prepared:
+            files = self._locator.training(task, languages)
+            params = self._task_params(origin, task, "train", lengths, limit)
+            where = "" if languages == ("en",) else f" in {', '.join(languages)}"
+            stage = self._graph.add(
+                StageKind.PREPARE,
+                params,
+                _tokenizer(origin),
+                files,
+                label=f"{task.name} to train on{where} · {origin.name}",
+                work=estimate.prepare_work(files),
+            )
+            self._prepared[key] = _Data(stage, estimate.training_set(files, limit))
+        return self._prepared[key]
+
+    def _masked_text(self, origin: _Origin, task: Task, use: TaskUse, hyper: Hyper) -> _Data:
+        if use.limit is not None:
+            raise SpecError(f"`limit` does not apply to {task.name}: it trains on text, not on examples.")
+        languages = use.languages if use.mlm is None else self._catalogue.languages_of(use.mlm)
+        key = (origin.name, task.name, "text", languages, hyper.max_length)
+        if key not in self._prepared:
+            files = self._locator.masked_text(task, languages)
+            stage = self._graph.add(
+                StageKind.PREPARE,
+                TextParams(sequence_length=hyper.max_length, encoder=origin.source),
+                _tokenizer(origin),
+                files,
+                label=f"text in {len(languages)} languages · {origin.name}",
+                work=estimate.prepare_work(files),
+            )
+            self._prepared[key] = _Data(stage, estimate.amount(files))
+        return self._prepared[key]
+
+    def _evaluation(self, origin: _Origin, task: Task, target: Target, hyper: Hyper) -> _Evaluation:
+        found = self._evaluation_files.get(task.name)
+        if found is None:
+            found = self._evaluation_files[task.name] = self._locator.evaluation(task, target)
+        lengths = _lengths(task.head, hyper)
+        key = (origin.name, task.name, "evaluate", *lengths.values())
+        if key not in self._prepared:
+            stage = self._graph.add(
+                StageKind.PREPARE,
+                self._task_params(origin, task, "evaluate", lengths, target.limit),
+                _tokenizer(origin),
+                found.files,
+                label=f"{task.name} in {len(found.splits)} languages · {origin.name}",
+                work=estimate.prepare_work(found.files),
+            )
+            self._prepared[key] = _Data(stage, estimate.amount(found.files, target.limit))
+        data = self._prepared[key]
+        work = estimate.evaluate_work(data.amount, origin.body)
+        return _Evaluation(self._evaluate_params(origin, task, hyper), data.stage, found.splits, work)
+
+    def _task_params(
+        self, origin: _Origin, task: Task, purpose: str, lengths: Mapping[str, int], limit: int | None
+    ) -> TaskParams:
+        return TaskParams.model_validate(
+            {
+                "task": task.name,
+                "head": task.head,
+                "labels": task.labels,
+                "null_answers": task.null_answers,
+                "purpose": purpose,
+                "limit": limit,
+                "encoder": origin.source,
+                **lengths,
+            }
+        )
+
+    def _evaluate_params(self, origin: _Origin, task: Task, hyper: Hyper) -> EvaluateParams:
+        if task.metric is None:
+            raise SpecError(f"{task.name} cannot be a target: it has no metric.")
+        retrieval = self._protocol.retrieval if task.head is Head.RETRIEVAL else None
+        return EvaluateParams(
+            task=task.name,
+            head=task.head,
+            labels=task.labels,
+            null_answers=task.null_answers,
+            metric=task.metric,
+            answer_length=hyper.answer_length if task.head is Head.SPAN else 0,
+            pooling=None if retrieval is None else retrieval.pooling,
+            retrieval_states={} if retrieval is None else retrieval.layers,
+            retrieval_share=None if retrieval is None else retrieval.layer_share,
+            encoder=origin.source,
+        )
+
+    # Settings
+
+    def _resolve(self, subject: settings.Subject) -> Resolved:
+        resolved = self._resolver.resolve(subject)
+        if resolved.cut_from is not None:
+            self._cuts.setdefault(subject.encoder, {})[subject.name] = resolved.cut_from
+        return resolved
+
+    def _settings(self, subject: settings.Subject, common: Hyper | None) -> Hyper:
+        return self._reduced(self._resolve(subject), subject.head, common)
+
+    def _reduced(self, resolved: Resolved, head: Head | None, common: Hyper | None) -> Hyper:
+        key = (id(resolved), head, id(common))
+        known = self._hypers.get(key)
+        if known is None:
+            hyper = (
+                settings.for_mix(resolved.hyper)
+                if head is None
+                else settings.for_task(resolved.hyper, head, common=common)
+            )
+            known = self._hypers[key] = (resolved, common, hyper)
+        return known[2]
+
+    def _train_task(self, task: Task, hyper: Hyper) -> TrainTask:
+        key = (task.name, id(hyper))
+        if key not in self._train_tasks:
+            self._train_tasks[key] = TrainTask(
+                task=task.name,
+                head=task.head,
+                labels=task.labels,
+                null_answers=task.null_answers,
+                metric=task.metric,
+                hyper=hyper,
+            )
+        return self._train_tasks[key]
+
+    def _notes(self) -> list[str]:
+        splits = {target.task: target.split for target in self._spec.targets}
+        notes = []
+        for name, found in self._evaluation_files.items():
+            if found.moved:
+                asked = splits[name]
+                other = "dev" if asked == "test" else "test"
+                notes.append(
+                    f"{name}: scored on {other} data, for want of {asked} data, in {len(found.moved)} of "
+                    f"{len(found.splits)} languages: {', '.join(found.moved)}."
+                )
+        for encoder, cuts in self._cuts.items():
+            limit = max_lengths(self._study, self._encoders)[encoder]
+            inputs = ", ".join(f"{name} ({length})" for name, length in cuts.items())
+            notes.append(f"{encoder}: takes {limit} tokens at most, so longer inputs are cut: {inputs}.")
+        return notes
+
+
+def max_lengths(study: Study, encoders: Mapping[str, EncoderSource]) -> dict[str, int]:
+    """Encoder → tokens it takes at most, where that is known."""
+    known = {encoder.name: encoder.pretrain.max_length for encoder in study.spec.encoders if encoder.pretrain}
+    known.update({name: source.max_length for name, source in encoders.items() if source.max_length is not None})
+    return known
+
+
+def _tokenizer(origin: _Origin) -> dict[str, str]:
+    return {} if origin.tokenizer is None else {"tokenizer": origin.tokenizer}
+
+
+def _lengths(head: Head, hyper: Hyper) -> dict[str, int]:
+    """The lengths that decide how inputs are cut; windows and questions are a matter of spans."""
+    spans = head is Head.SPAN
+    return {
+        "max_length": hyper.max_length,
+        "doc_stride": hyper.doc_stride if spans else 0,
+        "question_length": hyper.question_length if spans else 0,
+    }
+
+
+def _label(names: list[str], origin: _Origin, seed: int | None) -> str:
+    return f"{' > '.join(names)} · {origin.name}" + ("" if seed is None else f" · seed {seed}")

@@ -1,0 +1,222 @@
+"""Where the files of a task lie under a data root."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from stilts_core.catalog.load import Catalogue
+from stilts_core.catalog.models import Source, Task
+from stilts_core.errors import DataError, MissingInputError, SpecError
+from stilts_core.planning.plan import DataFile
+from stilts_core.spec.study import Pretraining, Target
+
+Split = Literal["train", "dev", "test"]
+Rows = tuple[float, float]
+ALL_ROWS: Rows = (0.0, 1.0)
+_NAMED = 6  # files named in one message; the rest is counted
+
+
+class DataFiles(Protocol):
+    """The files of a data root, as planning sees them."""
+
+    def find(self, pattern: str) -> list[str]:
+        """The files, sorted, whose path relative to the root fits; ``*`` stands for a part of one path segment."""
+
+    def digest(self, path: str) -> tuple[str, int]:
+        """SHA-256 and size in bytes of a file that `find` gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationFiles:
+    """What a target is scored on.
+
+    Attributes:
+        splits: language → the split that is scored, in the order of the languages.
+        moved: the languages that are scored on another split than the one asked for.
+    """
+
+    files: tuple[DataFile, ...]
+    splits: dict[str, str]
+    moved: tuple[str, ...]
+
+
+class Locator:
+    """Finds each file once.
+
+    Args:
+        root: the data root's name, for messages.
+    """
+
+    def __init__(self, data: DataFiles, catalogue: Catalogue, root: str) -> None:
+        self._data = data
+        self._catalogue = catalogue
+        self._root = root
+        self._paths: dict[str, str | None] = {}
+        self._files: dict[tuple[str, str, str, bool, Rows], DataFile] = {}
+
+    def training(self, task: Task, languages: Sequence[str]) -> tuple[DataFile, ...]:
+        """The training set in each of the languages, then the English development set where there is one.
+
+        Raises:
+            MissingInputError: a language has no training set.
+        """
+        files = self._every(task, "train", languages, "training data")
+        return (*files, *self._first(task, task.dev, "dev", "en", []))
+
+    def evaluation(self, task: Task, target: Target) -> EvaluationFiles:
+        """The evaluation files of a target: for each language the split asked for, else the other one.
+
+        Raises:
+            MissingInputError: a language has neither.
+            SpecError: the task has no such language.
+        """
+        languages = target.languages if target.languages is not None else task.languages
+        known = {*task.languages, *task.extra_languages}
+        strange = [language for language in languages if language not in known]
+        if strange:
+            raise SpecError(
+                f"{task.name} has no evaluation data in {', '.join(strange)}.",
+                hint=f"Its languages are {', '.join(sorted(known))}.",
+            )
+        files: list[DataFile] = []
+        splits: dict[str, str] = {}
+        missing: dict[str, list[str]] = {}
+        order: tuple[Split, Split] = ("test", "dev") if target.split == "test" else ("dev", "test")
+        for language in languages:
+            tried: list[str] = []
+            for split in order:
+                found = self._first(task, getattr(task, split), split, language, tried, rows=target.rows)
+                if found:
+                    files += found
+                    splits[language] = split
+                    break
+            else:
+                missing[language] = tried
+        if missing:
+            raise self._missing(task, "evaluation data", missing, splits)
+        moved = tuple(language for language, split in splits.items() if split != target.split)
+        return EvaluationFiles(tuple(files), splits, moved)
+
+    def masked_text(self, task: Task, languages: Sequence[str]) -> tuple[DataFile, ...]:
+        """Plain text in each of the languages, for masked training.
+
+        Raises:
+            MissingInputError: a language has none.
+        """
+        return self._every(task, "text/0", languages, "text")
+
+    def texts(self, settings: Pretraining, encoder: str) -> tuple[DataFile, ...]:
+        """The texts that an encoder is pretrained on, file by file and language by language.
+
+        Raises:
+            MissingInputError: one of them is not there.
+        """
+        files: list[DataFile] = []
+        tried: list[str] = []
+        for index, text in enumerate(settings.text):
+            for language in text.languages:
+                sides = [(f"text/{index}/{language}", text.path)]
+                if text.pair is not None:
+                    sides.append((f"text/{index}/{language}/pair", text.pair))
+                for role, pattern in sides:
+                    path = self._path(pattern, language, tried)
+                    if path is not None:
+                        files.append(self._file(role, path, text.format, parallel=text.parallel, rows=text.rows))
+        if tried:
+            raise MissingInputError(
+                f"Text that {encoder} is pretrained on is missing under {self._root}. {_looked_for(tried)}",
+                hint="Add the files, or change `pretrain.text` in the study.",
+            )
+        return tuple(files)
+
+    def _every(self, task: Task, role: str, languages: Sequence[str], what: str) -> tuple[DataFile, ...]:
+        """The training files of a task in each of the languages."""
+        files: list[DataFile] = []
+        missing: dict[str, list[str]] = {}
+        for language in languages:
+            tried: list[str] = []
+            found = self._first(task, task.train, role, language, tried)
+            files += found
+            if not found:
+                missing[language] = tried
+        if missing:
+            raise self._missing(task, what, missing)
+        return tuple(files)
+
+    def _first(
+        self,
+        task: Task,
+        sources: Iterable[Source],
+        role: str,
+        language: str,
+        tried: list[str],
+        *,
+        rows: Rows = ALL_ROWS,
+    ) -> tuple[DataFile, ...]:
+        """The file (and its pair) of the first source that is there; empty where none is."""
+        for source in sources:
+            if not self._may_hold(task, source, language):
+                continue
+            path = self._path(source.path, language, tried)
+            if path is None:
+                continue
+            files = [self._file(f"{role}/{language}", path, source.format, rows=rows)]
+            if source.pair is not None:
+                pair = self._path(source.pair, language, tried)
+                if pair is None:
+                    continue
+                files.append(self._file(f"{role}/{language}/pair", pair, source.format, rows=rows))
+            return tuple(files)
+        return ()
+
+    def _may_hold(self, task: Task, source: Source, language: str) -> bool:
+        if source.languages is None and ("{lang}" in source.path or "{iso3}" in source.path):
+            return True  # also for a language that the catalogue does not list
+        return language in self._catalogue.source_languages(task, source)
+
+    def _path(self, pattern: str, language: str, tried: list[str]) -> str | None:
+        wanted = self._catalogue.source_path(pattern, language)
+        if wanted not in self._paths:
+            found = self._data.find(wanted)
+            if len(found) > 1:
+                raise DataError(
+                    f"{wanted} fits {len(found)} files under {self._root}: {', '.join(found[:_NAMED])}.",
+                    hint="It must fit one: move the others away, or describe the task in the study's `tasks`.",
+                )
+            self._paths[wanted] = found[0] if found else None
+        path = self._paths[wanted]
+        if path is None:
+            tried.append(wanted)
+        return path
+
+    def _file(self, role: str, path: str, reader: str, *, parallel: bool = False, rows: Rows = ALL_ROWS) -> DataFile:
+        key = (role, path, reader, parallel, rows)
+        found = self._files.get(key)
+        if found is None:
+            sha256, size = self._data.digest(path)
+            found = self._files[key] = DataFile(
+                role=role, path=path, format=reader, sha256=sha256, size=size, parallel=parallel, rows=rows
+            )
+        return found
+
+    def _missing(
+        self, task: Task, what: str, missing: Mapping[str, Sequence[str]], found: Collection[str] = ()
+    ) -> MissingInputError:
+        tried = [path for paths in missing.values() for path in paths]
+        hint = "Add the files, or check the data root (--data, or data.root in the study)."
+        if found:
+            known = f"{{task: {task.name}, languages: [{', '.join(found)}]}}"
+            hint = f"Add the files, or evaluate the languages that have data: {known}."
+        return MissingInputError(
+            f"{task.name} has no {what} in {', '.join(missing)} under {self._root}. {_looked_for(tried)}", hint=hint
+        )
+
+
+def _looked_for(tried: Sequence[str]) -> str:
+    paths = list(dict.fromkeys(tried))
+    if not paths:
+        return "No place for it is known: its task gives no source."
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"Looked for {', '.join(paths[:_NAMED])}{more}."
