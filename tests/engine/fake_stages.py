@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def act(context: StageContext) -> dict[str, object]:
             _DEEDS[name](context, value)
     parents = {role: (folder / "result.txt").read_text() for role, folder in sorted(context.inputs.items())}
     (context.out / "result.txt").write_text(json.dumps([context.stage.fingerprint, parents]))
-    print("fake stage did its work")
+    sys.stdout.write("fake stage did its work\n")
     return {"threads": context.resources.threads, "parents": len(parents)}
 
 

@@ -20,6 +20,7 @@ _TAIL_BYTES = 2000
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # ranks and stages share cores: a waiting thread must not spin
     "OPENBLAS_NUM_THREADS": "1",  # its pool would start on import, and a fork copies no thread
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # the same of pyarrow's allocator
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # a CUDA call before the fork would forbid CUDA after it
