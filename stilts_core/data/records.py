@@ -14,13 +14,18 @@ class PairRecord:
     text_b: str
     label: str | None
 
+    @property
+    def has_gold(self) -> bool:
+        return self.label is not None
+
 
 @dataclass(frozen=True, slots=True)
 class SpanRecord:
     """A question on a context.
 
     Attributes:
-        answers: (text, position of its first character in the context); none where the question is impossible.
+        answers: (text, position of its first character in the context); none where
+            the question is impossible, or the file withholds them.
         impossible: the context does not answer the question.
     """
 
@@ -29,6 +34,10 @@ class SpanRecord:
     context: str
     answers: tuple[tuple[str, int], ...]
     impossible: bool = False
+
+    @property
+    def has_gold(self) -> bool:
+        return self.impossible or bool(self.answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,10 @@ class ChoiceRecord:
     choices: tuple[str, ...]
     label: int | None
 
+    @property
+    def has_gold(self) -> bool:
+        return self.label is not None
+
 
 @dataclass(frozen=True, slots=True)
 class TagRecord:
@@ -48,6 +61,10 @@ class TagRecord:
     id: str
     words: tuple[str, ...]
     tags: tuple[str, ...] | None
+
+    @property
+    def has_gold(self) -> bool:
+        return self.tags is not None
 
 
 @dataclass(frozen=True, slots=True)

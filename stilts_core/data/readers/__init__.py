@@ -87,5 +87,29 @@ def texts(
     language: str = "en",
     rows: tuple[float, float] = ALL_ROWS,
 ) -> list[TextRecord]:
-    """The plain texts of a file of any format, for pretraining; see `record_texts` and, for the rest, `read`."""
-    return record_texts(read(format, path, pair=pair, language=language), rows)
+    """The plain texts of a file of any format, both sides of a parallel one; see `texts_by_language`."""
+    by_language = texts_by_language(format, path, pair=pair, language=language, rows=rows)
+    return [text for _, side in by_language for text in side]
+
+
+def texts_by_language(
+    format: str,  # noqa: A002 (the word of the catalogue)
+    path: Path,
+    *,
+    pair: Path | None = None,
+    language: str = "en",
+    rows: tuple[float, float] = ALL_ROWS,
+) -> list[tuple[str, list[TextRecord]]]:
+    """The plain texts of a file of any format, for pretraining: the same text once, with its group (`record_texts`).
+
+    Returns:
+        (language, texts): one entry, or two for a parallel file, the English side last. For the rest see `read`.
+    """
+    records = read(format, path, pair=pair, language=language)
+    sides = [(language, records)]
+    if format == "parallel-lines":
+        sides = [
+            (side, [TextRecord(getattr(record, name), record.id) for record in records])
+            for side, name in ((language, "source"), ("en", "target"))
+        ]
+    return [(side, record_texts(content, rows)) for side, content in sides]

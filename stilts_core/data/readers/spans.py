@@ -10,13 +10,18 @@ from stilts_core.data.readers.lines import FETCH_AGAIN, checked_text, read_text,
 from stilts_core.data.records import SpanRecord
 from stilts_core.errors import DataError
 
+WITHHELD = (("", 0),)
+
 
 def read_squad(path: Path) -> list[SpanRecord]:
     """The questions of a file, in its order.
 
+    A question without answers that is not marked as impossible is one whose answers are withheld; XTREME writes an
+    empty answer at character 0 for them.
+
     Raises:
-        DataError: the JSON is cut off or of another shape; a question has no answer and is not marked as impossible;
-            an answer does not stand in its context at its position.
+        DataError: the JSON is cut off or of another shape; an answer is empty, or does not stand in its context
+            at its position.
     """
     try:
         document = json.loads(read_text(path))
@@ -46,11 +51,10 @@ def _question(row: Any, context: str, path: Path, where: str) -> SpanRecord:
     if impossible:  # what stands under `plausible_answers` is not one
         return SpanRecord(id=key, question=question, context=context, answers=(), impossible=True)
     answers = tuple(_answer(answer, context, here) for answer in _list(row, "answers", here))
-    if not answers:
-        raise DataError(
-            f"{here}: no answer, and not marked as impossible.",
-            hint="A file whose answers are withheld cannot be scored.",
-        )
+    if answers == WITHHELD:
+        answers = ()
+    elif not all(text for text, _ in answers):
+        raise DataError(f"{here}: an answer is empty.", hint="Correct it, or mark the question as `is_impossible`.")
     return SpanRecord(id=key, question=question, context=context, answers=answers)
 
 
@@ -59,8 +63,6 @@ def _answer(row: Any, context: str, where: str) -> tuple[str, int]:
         raise DataError(f"{where}: an answer is no JSON object.", hint=FETCH_AGAIN)
     text = text_field(row, "text", where)
     start = whole_number(row.get("answer_start"), f"{where}: `answer_start`")
-    if not text:
-        raise DataError(f"{where}: an answer is empty.", hint="A file whose answers are withheld cannot be scored.")
     if start < 0 or not context.startswith(text, start):
         raise DataError(
             f"{where}: the answer `{text[:60]}` does not stand in the context at character {start}.",

@@ -12,7 +12,6 @@ from stilts_core.data.records import (
     ChoiceRecord,
     PairRecord,
     Record,
-    SentencePairRecord,
     SpanRecord,
     TagRecord,
     TextRecord,
@@ -50,7 +49,7 @@ def record_texts(records: Sequence[Record], rows: tuple[float, float]) -> list[T
     """Every text of a share of the rows once, in the order of the records.
 
     ``group`` is the row and the column of a text: rows of one number in the files of several languages are
-    translations of each other, and so are the two sides of a parallel file. Texts whose rows say nothing of other
+    translations of each other. Texts whose rows say nothing of other
     files (questions, tagged sentences) have none.
     """
     seen: dict[str, TextRecord] = {}
@@ -93,8 +92,5 @@ def _columns(record: Record) -> Iterator[tuple[str | None, str]]:
             yield from ((str(index), choice) for index, choice in enumerate(record.choices))
         case TagRecord():
             yield None, join_words(record.words)
-        case SentencePairRecord():
-            yield "", record.source
-            yield "", record.target
         case TextRecord():
             yield "", record.text

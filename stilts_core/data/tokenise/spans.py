@@ -86,18 +86,17 @@ def spans(
         counts={
             "truncated": int(np.count_nonzero(questions.rows.lengths[questions.of] > question_length)),
             "windows_with_answer": int(np.count_nonzero(inside)),
-            "without_gold": sum(not record.answers and not record.impossible for record in records),
+            "without_gold": sum(not record.has_gold for record in records),
             **{name: count + questions.fertility[name] for name, count in contexts.fertility.items()},
         },
     )
 
 
 def _example(record: SpanRecord) -> dict[str, object]:
-    known = record.answers or record.impossible
     return {
         "id": record.id,
         "context": record.context,
-        "answers": [text for text, _ in record.answers] if known else None,
+        "answers": [text for text, _ in record.answers] if record.has_gold else None,
         "impossible": record.impossible,
     }
 
