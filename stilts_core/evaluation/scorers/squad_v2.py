@@ -55,13 +55,13 @@ def score(
             predictions.
 
     Raises:
-        DataError: a question stands twice, or has no prediction.
+        DataError: a question stands twice, or has no prediction or no null score.
     """
-    _check(questions, predictions)
+    _check(questions, predictions, null_scores)
     raw = _raw(questions, predictions)
     if null_scores is None:
         return raw
-    unanswered = [_null_score(null_scores, question) > threshold for question in questions]
+    unanswered = [null_scores[question.id] > threshold for question in questions]
     alone = [float(not has_answer(question)) for question in questions]
 
     def kept(values: Sequence[float]) -> tuple[float, ...]:
@@ -76,18 +76,17 @@ def best_thresholds(
     """The best exact match and the best F1 that any null threshold gives, each with its threshold.
 
     The sweep starts with every question unanswered and answers them one by one, by rising null score (equal ones in the
-    order of the predictions). The predictions must be the model's answers even where it prefers none.
+    order of ``null_scores``). The predictions must be the model's answers even where it prefers none.
 
     Raises:
         DataError: a question stands twice, or has no prediction or null score; there is no question.
     """
-    _check(questions, predictions)
+    _check(questions, predictions, null_scores)
     if not questions:
         raise DataError("There is nothing to score: no question.")
     raw = _raw(questions, predictions)
     place = {question.id: number for number, question in enumerate(questions)}
-    order = [place[id_] for id_ in predictions if id_ in place]
-    order.sort(key=lambda number: _null_score(null_scores, questions[number]))
+    order = [place[id_] for id_ in sorted(null_scores, key=null_scores.__getitem__) if id_ in place]
     exact = _sweep(questions, predictions, null_scores, raw.exact, order)
     return exact, _sweep(questions, predictions, null_scores, raw.f1, order)
 
@@ -122,18 +121,15 @@ def _raw(questions: Sequence[Question], predictions: Mapping[str, str]) -> Answe
     return AnswerScores(tuple(exacts), tuple(f1s))
 
 
-def _null_score(null_scores: Mapping[str, float], question: Question) -> float:
-    try:
-        return null_scores[question.id]
-    except KeyError:
-        raise DataError(f"Question {question.id} has no null score.") from None
-
-
-def _check(questions: Sequence[Question], predictions: Mapping[str, str]) -> None:
+def _check(
+    questions: Sequence[Question], predictions: Mapping[str, str], null_scores: Mapping[str, float] | None
+) -> None:
     seen: set[str] = set()
     for question in questions:
         if question.id in seen:
             raise DataError(f"Question {question.id} stands twice in the gold file.")
         if question.id not in predictions:
             raise DataError(f"Question {question.id} has no prediction.", hint="An empty text says: no answer.")
+        if null_scores is not None and question.id not in null_scores:
+            raise DataError(f"Question {question.id} has no null score.")
         seen.add(question.id)

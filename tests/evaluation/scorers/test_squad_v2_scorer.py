@@ -20,9 +20,8 @@ def test_plain_score_of_the_worked_example():
 
 
 @pytest.mark.parametrize(("order", "best"), [("q2 q4 q1 q3", 50.0), ("q1 q3 q2 q4", 100.0)])
-def test_equal_null_scores_sweep_in_the_order_of_the_predictions(order, best):
-    answers = {id_: ANSWERS[id_] for id_ in order.split()}
-    exact, f1 = best_thresholds(GOLD, answers, dict.fromkeys(answers, 0.0))
+def test_equal_null_scores_sweep_in_their_own_order(order, best):
+    exact, f1 = best_thresholds(GOLD, ANSWERS, dict.fromkeys(order.split(), 0.0))
     assert (exact.score, f1.score) == (best, best)
 
 
@@ -56,6 +55,11 @@ def test_threshold_leaves_questions_unanswered():
 def test_refuses_what_the_original_cannot_score(gold, answers):
     with pytest.raises(DataError, match="q"):
         score(gold, answers)
+
+
+def test_a_missing_null_score_is_named():
+    with pytest.raises(DataError, match="q4"):
+        best_thresholds(GOLD, ANSWERS, {"q1": 0.1, "q2": 0.1, "q3": 0.1})
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 6)), min_size=1, max_size=12))
