@@ -1,0 +1,137 @@
+"""Encoders that exist before a study: where they are, what they are, and whether they are whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stilts_core.catalog.load import Catalogue
+from stilts_core.data.index import INDEX
+from stilts_core.data.root import DataRoot, open_data_root
+from stilts_core.errors import DataError, MissingInputError
+from stilts_core.model import digest
+from stilts_core.planning.estimate import transformer_parameters
+from stilts_core.planning.plan import EncoderSource
+from stilts_core.spec.study import Encoder, Study
+from stilts_core.storage.settings import S3Settings
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_TOKENIZERS = (
+    "tokenizer.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "tokenizer.model",
+    "vocab.txt",
+    "vocab.json",
+)
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_OFFSET_TYPES = frozenset({"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl"})  # positions start after the pad id
+
+
+def resolve_encoders(
+    study: Study, catalogue: Catalogue, cache: Path | None = None, s3: S3Settings | None = None
+) -> dict[str, EncoderSource]:
+    """The source of each encoder that the study does not pretrain itself, by the encoder's name.
+
+    Raises:
+        MissingInputError: a folder or address is not there, or lacks configuration, tokenizer or weights.
+        DataError: its configuration cannot be read.
+    """
+    return {
+        encoder.name: _resolve(encoder, encoder.source, catalogue, cache, s3 or S3Settings())
+        for encoder in study.spec.encoders
+        if encoder.source is not None
+    }
+
+
+def _resolve(encoder: Encoder, source: str, catalogue: Catalogue, cache: Path | None, s3: S3Settings) -> EncoderSource:
+    location = catalogue.encoder_location(source)
+    if location.startswith("s3://"):
+        return _files(location, open_data_root(location, cache, s3))
+    folder = Path(location).expanduser()
+    if folder.is_dir():
+        return _files(str(folder.absolute()), open_data_root(str(folder), cache, s3))
+    if not _HUB_ID.fullmatch(location):
+        raise MissingInputError(
+            f"The encoder {encoder.name}: there is no folder {location}.",
+            hint="Give a folder with configuration, tokenizer and weights, an s3:// address or a hub id.",
+        )
+    known = catalogue.known_encoder(source)
+    return EncoderSource(
+        location=location,
+        revision=encoder.revision,
+        digest=hashlib.sha256(f"{location}@{encoder.revision or 'main'}".encode()).hexdigest(),
+        parameters=None if known is None else int(transformer_parameters(known.layers, known.hidden)),
+        max_length=None if known is None else known.max_length,
+    )
+
+
+def _files(location: str, root: DataRoot) -> EncoderSource:
+    """An encoder as files; hidden files and the index of digests are no part of it."""
+    names = [name for name in root.find("*") if name != INDEX and not name.startswith(".")]
+    lacking = [
+        what
+        for what, alternatives in (
+            ("configuration (config.json)", ("config.json",)),
+            (f"tokenizer ({', '.join(_TOKENIZERS)})", _TOKENIZERS),
+            (f"weights ({' or '.join(_WEIGHTS)})", _WEIGHTS),
+        )
+        if not any(name in alternatives for name in names)
+    ]
+    if lacking:
+        raise MissingInputError(
+            f"The encoder {location} lacks its {' and its '.join(lacking)}.",
+            hint="Save it there with save_pretrained of both the model and the tokenizer.",
+        )
+    config = _config(root.fetch("config.json"), location)
+    return EncoderSource(
+        location=location,
+        digest=digest({name: root.digest(name)[0] for name in names}),
+        parameters=_parameters(config),
+        max_length=_max_length(config),
+    )
+
+
+def _config(file: Path, location: str) -> Mapping[str, Any]:
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"config.json of the encoder {location} cannot be read: {error}.") from error
+    if not isinstance(config, dict):
+        raise DataError(f"config.json of the encoder {location} holds no mapping.")
+    return config
+
+
+def _parameters(config: Mapping[str, Any]) -> int | None:
+    layers, hidden = config.get("num_hidden_layers"), config.get("hidden_size")
+    if not (isinstance(layers, int) and isinstance(hidden, int)):
+        return None
+    intermediate = config.get("intermediate_size")
+    return int(transformer_parameters(layers, hidden, intermediate if isinstance(intermediate, int) else None)) or None
+
+
+def _max_length(config: Mapping[str, Any]) -> int | None:
+    positions, pad = config.get("max_position_embeddings"), config.get("pad_token_id")
+    if not isinstance(positions, int):
+        return None
+    if config.get("model_type") in _OFFSET_TYPES:
+        positions -= (pad if isinstance(pad, int) else 1) + 1
+    return positions if positions > 0 else None
+
+
+def unpinned(study: Study, encoders: Mapping[str, EncoderSource]) -> list[str]:
+    """A note for each encoder of a hub that the study does not pin: what it names may change."""
+    return [
+        f"{encoder.name}: no `revision` is given, so it is whatever {encoders[encoder.name].location} is on the hub's "
+        f"main branch when a stage loads it."
+        for encoder in study.spec.encoders
+        if encoder.name in encoders and encoder.revision is None and _on_hub(encoders[encoder.name])
+    ]
+
+
+def _on_hub(source: EncoderSource) -> bool:
+    return _HUB_ID.fullmatch(source.location) is not None
