@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from stilts_core.catalog.models import Hyper
+from stilts_core.modeling.dropout import use_bit_dropout
 from stilts_core.modeling.inference import autocast
 
 NEVER = 2**31
@@ -72,6 +73,8 @@ class Engine:
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
         deepspeed.init_distributed(dist_backend=torch.distributed.get_backend(), verbose=False)
+        if device.type == "cpu":
+            use_bit_dropout(model)
         model.to(device)
         optimizer = torch.optim.AdamW(
             parameter_groups(model, hyper.weight_decay),
