@@ -118,7 +118,7 @@ def _sentence(model: type[BaseModel], fault: _Fault) -> str:
         keys = _keys(_types(model, error["loc"]))
         with_keys = f" with the keys {', '.join(keys)}" if keys else ""
         return f"must be a mapping{with_keys}, not {_value(error['input'])}"
-    return _implied_name(fault) + _of_value(error)
+    return _implied_name(fault) + sentence_of(error)
 
 
 def _implied_name(fault: _Fault) -> str:
@@ -128,7 +128,8 @@ def _implied_name(fault: _Fault) -> str:
     return f"{last} " if short and isinstance(last, str) and last in fault.implied else ""
 
 
-def _of_value(error: ErrorDetails) -> str:
+def sentence_of(error: ErrorDetails) -> str:
+    """What is wrong with a value, without its place."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind in _KINDS:
         quotes = "; put it in quotes" if kind == "string_type" and isinstance(value, bool | int | float) else ""

@@ -1,0 +1,230 @@
+"""Whether the names in a study mean something, and whether they fit together, before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import get_args
+
+from pydantic import ValidationError
+
+from stilts_core.catalog.load import Catalogue
+from stilts_core.catalog.models import Head, Hyper, Source, Task
+from stilts_core.catalog.nearest import unknown
+from stilts_core.errors import SpecError
+from stilts_core.spec.document import Problem, report, show
+from stilts_core.spec.load import LoadedStudy
+from stilts_core.spec.sentences import sentence_of
+from stilts_core.spec.study import BASELINE, Encoder, Override, Target, TaskUse
+
+QUESTIONS = ("transfer",)
+"""The questions that the report can answer."""
+
+MIX = "mix"
+
+FORMATS: tuple[str, ...] = get_args(Source.model_fields["format"].annotation)
+
+_HEADS = {
+    "pairs-tsv": Head.CLASSIFICATION,
+    "mnli-jsonl": Head.CLASSIFICATION,
+    "mnli-glue": Head.CLASSIFICATION,
+    "squad-json": Head.SPAN,
+    "hellaswag-jsonl": Head.CHOICE,
+    "xcopa-jsonl": Head.CHOICE,
+    "tags-tsv": Head.TAGGING,
+    "conllu": Head.TAGGING,
+    "parallel-lines": Head.RETRIEVAL,
+    "text-lines": Head.MLM,
+}
+_WITH_LABELS = (Head.CLASSIFICATION, Head.TAGGING)
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_WHOLE = (0.0, 1.0)
+
+Place = tuple[str | int, ...]
+
+
+def check_names(loaded: LoadedStudy, catalogue: Catalogue) -> None:
+    """Check a study against the catalogue.
+
+    Args:
+        loaded: the study with its file.
+        catalogue: with the study's own tasks in it, and those of its data root.
+
+    Raises:
+        SpecError: all problems at once, each with line and column, what is allowed, and the nearest known name.
+    """
+    check = _Check(loaded, catalogue)
+    spec = loaded.study.spec
+    if spec.protocol not in catalogue.protocols:
+        check.unknown("protocol", spec.protocol, catalogue.protocols, "spec", "protocol")
+    for index, question in enumerate(spec.questions):
+        if question not in QUESTIONS:
+            check.unknown("question", question, QUESTIONS, "spec", "questions", index)
+    for index, task in enumerate(spec.tasks):
+        check.task(task, ("spec", "tasks", index))
+    for index, encoder in enumerate(spec.encoders):
+        check.encoder(encoder, ("spec", "encoders", index))
+    for index, curriculum in enumerate(spec.curricula):
+        for number, step in enumerate(curriculum.steps):
+            for part, use in enumerate(step.mix):
+                check.use(use, ("spec", "curricula", index, "steps", number, "mix", part))
+    for index, target in enumerate(spec.targets):
+        check.target(target, ("spec", "targets", index))
+    for index, override in enumerate(spec.overrides):
+        check.override(override, ("spec", "overrides", index))
+    if check.problems:
+        raise report(loaded.document.name, check.problems)
+
+
+class _Check:
+    def __init__(self, loaded: LoadedStudy, catalogue: Catalogue) -> None:
+        self.problems: list[Problem] = []
+        self._document = loaded.document
+        self._spec = loaded.study.spec
+        self._catalogue = catalogue
+        brought = (code for task in catalogue.tasks.values() for code in (*task.languages, *task.extra_languages))
+        self._languages = dict.fromkeys((*catalogue.languages, *brought))
+
+    def say(self, sentence: str, *place: str | int) -> None:
+        path = self._document.locate(place)
+        self.problems.append(Problem(self._document.positions[path], f"{show(path)}: {sentence}"))
+
+    def unknown(self, what: str, name: str, known: Collection[str], *place: str | int) -> None:
+        self.say(unknown(what, name, known), *place)
+
+    def encoder(self, encoder: Encoder, place: Place) -> None:
+        if encoder.source is not None:
+            self._source(encoder.source, (*place, "source"))
+        for index, text in enumerate(encoder.pretrain.text if encoder.pretrain else ()):
+            here = (*place, "pretrain", "text", index)
+            if text.format not in FORMATS:
+                self.unknown("format", text.format, FORMATS, *here, "format")
+            self._path(text.path, (*here, "path"))
+            if text.pair is not None:
+                self._path(text.pair, (*here, "pair"))
+            self._share(text.rows, (*here, "rows"))
+            self._codes(text.languages, self._languages, "", (*here, "languages"))
+
+    def use(self, use: TaskUse, place: Place) -> None:
+        task = self._task(use.task, (*place, "task"))
+        if task is None:
+            return
+        if use.mlm is not None:
+            self._masked(use, task, place)
+        elif task.head is Head.RETRIEVAL:
+            self.say(f"{task.name} has no training and cannot be a step of a curriculum", *place, "task")
+        elif not task.train:
+            other = f"; its training set is that of {task.train_on}" if task.train_on else ""
+            self.say(f"{task.name} has no training set of its own{other}", *place, "task")
+        else:
+            allowed = self._catalogue.training_languages(task)
+            self._codes(use.languages, allowed, f" that {task.name} can be trained in", (*place, "languages"))
+
+    def target(self, target: Target, place: Place) -> None:
+        task = self._task(target.task, (*place, "task"))
+        if task is None:
+            return
+        if task.metric is None:
+            self.say(f"{task.name} has no metric and cannot be a target", *place, "task")
+            return
+        if not task.test and not task.dev:
+            self.say(f"{task.name} has no evaluation data", *place, "task")
+        if target.languages is not None:
+            allowed = (*task.languages, *task.extra_languages)
+            self._codes(target.languages, allowed, f" of {task.name}", (*place, "languages"))
+        self._share(target.rows, (*place, "rows"))
+        if task.head is Head.RETRIEVAL:
+            if target.train_limit is not None:
+                self.say(f"{task.name} has no training", *place, "train_limit")
+            return
+        if target.rows != _WHOLE:
+            self.say(f"only a retrieval target has rows; {task.name} takes a `limit`", *place, "rows")
+        source = self._catalogue.tasks.get(task.train_on) if task.train_on else task
+        if source is not None and not source.train:
+            self.say(f"{source.name}, on which {task.name} is trained, has no training set", *place, "task")
+
+    def override(self, override: Override, place: Place) -> None:
+        match = override.match
+        curricula = [curriculum.name for curriculum in self._spec.curricula]
+        encoders = [encoder.name for encoder in self._spec.encoders]
+        for what, name, known in (
+            ("task", match.task, [*self._catalogue.tasks, MIX]),
+            ("curriculum", match.curriculum, curricula),
+            ("encoder", match.encoder, encoders),
+        ):
+            if name is not None and name not in known:
+                self.unknown(what, name, known, *place, "match", what)
+        if match.curriculum == BASELINE and match.kind == "train":
+            self.say(f"{BASELINE} trains nothing before the target", *place, "match", "curriculum")
+        for name, value in override.set.items():
+            if name not in Hyper.model_fields:
+                self.unknown("setting", name, Hyper.model_fields, *place, "set", name)
+                continue
+            try:
+                Hyper.model_validate({name: value}, strict=True)
+            except ValidationError as error:
+                self.say(sentence_of(error.errors()[0]), *place, "set", name)
+
+    def task(self, task: Task, place: Place) -> None:
+        """A task that the study brings."""
+        if task.train_on is not None:
+            self._task(task.train_on, (*place, "train_on"))
+        if task.head in _WITH_LABELS and len(set(task.labels)) < 2:
+            self.say(f"{task.name} needs `labels`: at least two, all different", *place)
+        for split in ("train", "dev", "test"):
+            sources: tuple[Source, ...] = getattr(task, split)
+            for index, source in enumerate(sources):
+                here = (*place, split, index)
+                if _HEADS[source.format] is not task.head:
+                    fitting = [name for name, head in _HEADS.items() if head is task.head]
+                    sentence = f"{source.format} holds no {task.head.value} data; allowed: {', '.join(fitting)}"
+                    self.say(sentence, *here, "format")
+                self._path(source.path, (*here, "path"))
+                if source.pair is not None:
+                    self._path(source.pair, (*here, "pair"))
+                elif source.format == "parallel-lines":
+                    self.say("needs the English side as `pair`", *here)
+
+    def _task(self, name: str, place: Place) -> Task | None:
+        task = self._catalogue.tasks.get(name)
+        if task is None:
+            self.unknown("task", name, self._catalogue.tasks, *place)
+        return task
+
+    def _source(self, source: str, place: Place) -> None:
+        scheme, separator, _ = source.partition("://")
+        if separator and scheme != "s3":
+            self.say(f"{scheme}:// is no address of an encoder; allowed: a hub id, a folder, s3://", *place)
+        known = self._catalogue.encoders
+        if not separator and "/" not in source and not source.startswith((".", "~")) and source not in known:
+            sentence = unknown("encoder", source, known)
+            self.say(f"{sentence} (a hub id has the form OWNER/NAME, a folder ./{source})", *place)
+
+    def _masked(self, use: TaskUse, task: Task, place: Place) -> None:
+        if task.head is not Head.MLM:
+            self.say(f"`mlm` names the text of masked-language training; {task.name} is another task", *place, "mlm")
+            return
+        try:
+            self._catalogue.languages_of(use.mlm or "")
+        except SpecError as error:
+            self.say(error.message[:1].lower() + error.message[1:], *place, "mlm")
+
+    def _codes(self, codes: Sequence[str], allowed: Collection[str], of: str, place: Place) -> None:
+        if not codes:
+            self.say("needs at least one language", *place)
+        for index, code in enumerate(codes):
+            if code not in allowed:
+                self.unknown(f"language{of}", code, allowed, *place, index)
+            elif code in codes[:index]:
+                self.say(f"{code} is here twice", *place, index)
+
+    def _share(self, rows: tuple[float, float], place: Place) -> None:
+        if rows[0] >= rows[1]:
+            self.say(f"the share [{rows[0]:g}, {rows[1]:g}) is empty; the first number must be the smaller", *place)
+
+    def _path(self, path: str, place: Place) -> None:
+        if any(part in {"", ".", ".."} for part in path.split("/")) or "\\" in path:
+            self.say(f'"{path}" is no path under the data root; write it without / at its ends, and without ..', *place)
+        strange = [name for name in _PLACEHOLDER.findall(path) if name not in {"lang", "iso3"}]
+        if strange:
+            self.say(unknown("placeholder", f"{{{strange[0]}}}", ["{lang}", "{iso3}"]), *place)
