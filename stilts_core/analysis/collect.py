@@ -1,0 +1,58 @@
+"""The collector: the manifests of a study as tables and a report, whatever has committed so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stilts_core.analysis import summary, table, tables
+from stilts_core.analysis.collected import Collected, gather
+from stilts_core.analysis.report import render
+from stilts_core.planning.plan import Plan
+from stilts_core.storage.base import Store
+from stilts_core.storage.commit import read_manifests
+
+__all__ = ["Collected", "collect", "files", "gather", "read", "report"]
+
+
+def read(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> Collected:
+    """As `gather`, with the manifests that the store holds.
+
+    Raises:
+        StorageError: the store can't be read.
+    """
+    return gather(plan, read_manifests(store, [stage.fingerprint for stage in plan.stages]), gaps)
+
+
+def files(collected: Collected) -> dict[str, bytes]:
+    """The collector's files by name. The tables depend on the plan and on what the stages measured alone.
+
+    Only ``report.html`` has, in its section on how the study ran, times and machines.
+    """
+    return {
+        "results.csv": table.to_csv(collected.rows),
+        "results.parquet": table.to_parquet(collected.rows),
+        "summary.csv": summary.to_csv(collected.scores, collected.summary),
+        "tables/languages.csv": tables.languages_csv(collected.scores),
+        "tables/states.csv": tables.states_csv(collected.scores, collected.rows),
+        "tables/missing.csv": tables.missing_csv(collected.gaps),
+        "report.html": report(collected),
+    }
+
+
+def report(collected: Collected) -> bytes:
+    """``report.html``."""
+    return render(collected).encode()
+
+
+def collect(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> dict[str, bytes]:
+    """The collector's files by name, from whatever has committed so far.
+
+    Args:
+        store: where the manifests are.
+        plan: what the study expects.
+        gaps: fingerprint of a stage → a sentence why it has not committed.
+
+    Raises:
+        StorageError: the store can't be read.
+    """
+    return files(read(store, plan, gaps))

@@ -1,0 +1,21 @@
+"""The report: one HTML file that needs nothing else, in a browser or on paper."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from stilts_core.analysis.collected import Collected
+from stilts_core.analysis.report.page import build_page
+
+
+def render(collected: Collected) -> str:
+    """The report as HTML. Only its section on how the study ran depends on more than plan and metrics."""
+    environment = Environment(
+        loader=PackageLoader("stilts_core.analysis.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("page.html.j2").render(page=build_page(collected))

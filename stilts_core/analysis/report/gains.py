@@ -1,0 +1,114 @@
+"""The sections that compare arms over all targets: the gains and the mean scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stilts_core.analysis.collected import Collected
+from stilts_core.analysis.report import words
+from stilts_core.analysis.report.blocks import Block, Cell, Column, Section, Table, Text
+from stilts_core.analysis.report.figures import BINS, gain_class, gain_limit
+from stilts_core.analysis.report.names import Names
+from stilts_core.analysis.summary import ALL_TARGETS, Spread, Summary
+from stilts_core.spec.study import BASELINE
+
+
+def gains_section(collected: Collected, names: Names) -> Section | None:
+    """The heat map of gains; None for a study without gains to show."""
+    shown = [row for row in collected.summary if row.gain.values]
+    if not shown:
+        return None
+    limit = gain_limit(row.gain.mean or 0.0 for row in shown)
+    blocks: list[Block] = [
+        Text(
+            "Each field is the mean gain over the baseline with the same encoder and seed, in points; below it the "
+            "standard deviation of these differences over the seeds, and in how many of them the difference has the "
+            "sign of the mean. Hatched fields: at least half of the scores behind them are at the level of guessing."
+        )
+    ]
+    for encoder in collected.scores.encoders:
+        rows = [row for row in collected.summary if row.encoder == encoder and row.curriculum != BASELINE]
+        blocks.append(
+            Table(
+                caption=names.with_encoder("Gain over the baseline, curricula by targets", encoder) + ". Points.",
+                columns=(Column("Curriculum", numeric=False), *_target_columns(collected, names)),
+                rows=tuple(
+                    (
+                        Cell(curriculum),
+                        *(gain_cell(row.gain, limit, row) for row in rows if row.curriculum == curriculum),
+                    )
+                    for curriculum in collected.scores.curricula
+                    if curriculum != BASELINE
+                ),
+                css="heat",
+                colours=colour_key(limit),
+                source="summary.csv",
+            )
+        )
+    return Section("gains", "Gains", tuple(blocks))
+
+
+def colour_key(limit: float) -> tuple[tuple[str, str], ...]:
+    """The steps of the gains' colours: class and, at the ends and in the middle, the gain it stands for."""
+    losses = [(f"n{step}", words.signed(-limit) if step == BINS else "") for step in range(BINS, 0, -1)]
+    gains = [(f"p{step}", words.signed(limit) if step == BINS else "") for step in range(1, BINS + 1)]
+    return (*losses, ("z", "0"), *gains)
+
+
+def gain_cell(gain: Spread, limit: float, row: Summary) -> Cell:
+    """A field of the heat map."""
+    if gain.mean is None:
+        return Cell(words.NOTHING, css="none", title=row.note)
+    count = len(gain.values)
+    agreeing = sum((value > 0) == (gain.mean > 0) and value != 0 for value in gain.values)
+    sub = "one seed" if count == 1 else f"± {words.score(gain.sd)} · {agreeing}/{count}"
+    css = gain_class(gain.mean, limit) + (" hatched" if row.mostly_at_chance else "")
+    title = f"{row.curriculum}, {row.target}: " + ", ".join(words.signed(value, 2) for value in gain.values)
+    return Cell(words.signed(gain.mean), sub=sub, css=css, title=title)
+
+
+def means_section(collected: Collected, names: Names) -> Section:
+    """The mean scores of all arms."""
+    rows: list[tuple[Cell, ...]] = []
+    for encoder in collected.scores.encoders:
+        for curriculum in collected.scores.curricula:
+            mine = [row for row in collected.summary if (row.encoder, row.curriculum) == (encoder, curriculum)]
+            name = Cell(names.arm(encoder, curriculum), mark=names.key(curriculum))
+            rows.append((name, *(score_cell(row.score, row) for row in mine)))
+    table = Table(
+        caption="Mean over the languages of each target, percent, with the standard deviation over distinct runs.",
+        columns=(Column("Arm", numeric=False), *_target_columns(collected, names)),
+        rows=tuple(rows),
+        source="summary.csv",
+    )
+    measures = "; ".join(f"{title}: {names.measure(target)}" for target, title in names.titles.items())
+    blocks: list[Block] = [Text(f"What is measured: {measures}."), table]
+    notes = _notes(collected.summary, names)
+    if notes:
+        blocks.append(Text(f"Notes: {notes}."))
+    return Section("means", "Mean scores", tuple(blocks))
+
+
+def score_cell(score: Spread, row: Summary) -> Cell:
+    """A mean with its deviation."""
+    if score.mean is None:
+        return Cell(words.NOTHING, css="none", title=row.note)
+    sub = "one run" if score.sd is None else f"± {words.score(score.sd)}"
+    css = "dim" if row.mostly_at_chance else ""
+    return Cell(words.score(score.mean), sub=sub, css=css, title=", ".join(words.score(v, 2) for v in score.values))
+
+
+def _target_columns(collected: Collected, names: Names) -> tuple[Column, ...]:
+    columns = [Column(names.target(target.target), title=target.target) for target in collected.scores.targets]
+    return (*columns, Column("Mean")) if len(columns) > 1 else tuple(columns)
+
+
+def _notes(rows: Sequence[Summary], names: Names) -> str:
+    """What the summary says of shared runs, each sentence once with the arms and targets it holds for."""
+    shared: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for note in row.note.split("; "):
+            if "share" in note and row.target != ALL_TARGETS:
+                where = f"{names.arm(row.encoder, row.curriculum)} on {names.target(row.target)}"
+                shared.setdefault(note, {})[where] = None
+    return "; ".join(f"{words.listed(list(where))}: {note}" for note, where in shared.items())

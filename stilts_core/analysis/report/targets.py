@@ -1,0 +1,262 @@
+"""The sections of the single targets: arms, languages, and hidden states for retrieval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from stilts_core.analysis.collected import Collected
+from stilts_core.analysis.report import words
+from stilts_core.analysis.report.blocks import Block, Cell, Column, DotPlot, Part, Plot, Section, Table, Text
+from stilts_core.analysis.report.figures import (
+    Curve,
+    Dots,
+    Scale,
+    axis,
+    dot_row,
+    gain_class,
+    gain_limit,
+    line_plot,
+    scale_for,
+)
+from stilts_core.analysis.report.gains import colour_key
+from stilts_core.analysis.report.names import Names
+from stilts_core.analysis.scores import TargetScores
+from stilts_core.analysis.summary import ENGLISH, Spread, Summary, baseline_of
+from stilts_core.analysis.table import SCORE
+from stilts_core.analysis.tables import LanguageCell, StateCurve, language_cell, state_curves
+from stilts_core.planning.plan import EvaluateParams
+from stilts_core.spec.study import BASELINE
+
+Grid = dict[tuple[int, int], list[LanguageCell]]
+"""Places of encoder and curriculum → the target's languages."""
+
+
+def targets_section(collected: Collected, names: Names) -> Section:
+    """One part for each target."""
+    curves = state_curves(collected.scores, collected.rows)
+    parts = [
+        Part(
+            f"target-{target.target}",
+            names.target(target.target),
+            tuple(_blocks(collected, names, target, [c for c in curves if c.target == target.target])),
+        )
+        for target in collected.scores.targets
+    ]
+    return Section("targets", "Target by target", parts=tuple(parts))
+
+
+def _blocks(collected: Collected, names: Names, target: TargetScores, curves: Sequence[StateCurve]) -> Iterator[Block]:
+    scores = collected.scores
+    yield Text(_description(collected, names, target))
+    rows = [row for row in collected.summary if row.target == target.target]
+    if not any(row.scores for row in rows):
+        yield Text("Nothing has been measured on this target yet.")
+        return
+    yield _arms(rows, names)
+    grid: Grid = {
+        (e, c): [language_cell(scores, target, e, c, place) for place in range(len(target.languages))]
+        for e in range(len(scores.encoders))
+        for c in range(len(scores.curricula))
+    }
+    limit = gain_limit(cell.gain.mean or 0.0 for cells in grid.values() for cell in cells)
+    for e, encoder in enumerate(scores.encoders):
+        if not any(cell.score.values for c in range(len(scores.curricula)) for cell in grid[e, c]):
+            continue
+        order = _order(target, grid, e, baseline_of(scores))
+        yield _dots(collected, names, target, grid, e, order)
+        yield _languages(collected, names, target, grid, e, order, limit)
+        mine = [curve for curve in curves if curve.encoder == encoder]
+        if mine:
+            yield _states(mine, names, target.target, encoder)
+
+
+def _description(collected: Collected, names: Names, target: TargetScores) -> str:
+    cells = [cell for cell in collected.plan.cells if cell.target == target.target]
+    splits: dict[str, list[str]] = {}
+    for cell in cells[:1]:
+        for code, split in cell.languages.items():
+            splits.setdefault(split, []).append(code)
+    where = "; ".join(f"{split} set for {words.counted(len(codes), 'language')}" for split, codes in splits.items())
+    sizes = {row.n for row in collected.rows if row.target == target.target and row.metric == SCORE}
+    examples = ""
+    if sizes:
+        low, high = min(sizes), max(sizes)
+        examples = f", {low:,} examples each" if low == high else f", {low:,} to {high:,} examples a language"
+    chance = target.chance[~np.isnan(target.chance)]
+    guess = f" Guessing gives {words.span(chance.tolist())}." if chance.size else ""
+    return f"Score: {names.measure(target.target)}, percent. Evaluated on the {where}{examples}.{guess}"
+
+
+def _arms(rows: Sequence[Summary], names: Names) -> Table:
+    def spread(value: Spread, signs: bool = False) -> Cell:
+        if value.mean is None:
+            return Cell(words.NOTHING, css="none")
+        text = words.signed(value.mean) if signs else words.score(value.mean)
+        return Cell(text, sub="" if value.sd is None else f"± {words.score(value.sd)}")
+
+    with_english = any(row.transfer_gap.values for row in rows)
+    columns = [Column("Arm", numeric=False), Column("Mean"), Column("Gain")]
+    if with_english:
+        columns += [
+            Column("English"),
+            Column("Other languages"),
+            Column("Transfer gap", title="English less the mean of the other languages"),
+        ]
+    columns += [
+        Column("Runs", title="distinct runs of the seeds asked for"),
+        Column("At chance", title="single scores that can't be told from guessing"),
+    ]
+    body = []
+    for row in rows:
+        cells = [
+            Cell(names.arm(row.encoder, row.curriculum), mark=names.key(row.curriculum)),
+            spread(row.score),
+            Cell("", css="none") if row.curriculum == BASELINE else spread(row.gain, signs=True),
+        ]
+        if with_english:
+            cells += [spread(row.english), spread(row.others), spread(row.transfer_gap, signs=True)]
+        runs = f"{row.runs} of {row.seeds} seeds" if row.missing else words.counted(row.seeds, "seed")
+        cells += [
+            Cell(str(row.runs), sub=runs if row.runs != row.seeds else "", title=row.note),
+            Cell(f"{row.at_chance} of {row.scores}" if row.at_chance else "0" if row.scores else words.NOTHING),
+        ]
+        body.append(tuple(cells))
+    return Table(
+        caption="Arms: mean over the languages and standard deviation over distinct runs, percent; gains in points.",
+        columns=tuple(columns),
+        rows=tuple(body),
+        source="summary.csv",
+    )
+
+
+def _order(target: TargetScores, grid: Grid, e: int, base: int | None) -> list[int]:
+    """English first, then the languages from the highest score of the baseline (or first arm) to the lowest."""
+    cells = grid[e, base or 0]
+
+    def key(place: int) -> tuple[bool, float, int]:
+        mean = cells[place].score.mean
+        return target.languages[place] != ENGLISH, math.inf if mean is None else -mean, place
+
+    return sorted(range(len(target.languages)), key=key)
+
+
+def _scale(grid: Grid, e: int) -> Scale:
+    cells = [cell for (encoder, _), row in grid.items() if encoder == e for cell in row]
+    values = [value for cell in cells for value in cell.score.values]
+    chances = [cell.chance for cell in cells if cell.chance is not None]
+    low, high = min(values), max(values)
+    if chances and low - min(chances) < 0.4 * (high - low):
+        values.append(min(chances))
+    return scale_for(values)
+
+
+def _dots(
+    collected: Collected, names: Names, target: TargetScores, grid: Grid, e: int, order: Sequence[int]
+) -> DotPlot:
+    curricula = collected.scores.curricula
+    scale = _scale(grid, e)
+    rows = []
+    for place in order:
+        dots = [
+            Dots(curriculum, names.style(curriculum), grid[e, c][place].score.values)
+            for c, curriculum in enumerate(curricula)
+        ]
+        chance = next((grid[e, c][place].chance for c in range(len(curricula)) if grid[e, c][place].score.values), None)
+        code = target.languages[place]
+        rows.append((names.language(code), code, dot_row(dots, scale, chance)))
+    return DotPlot(
+        caption=names.with_encoder("Scores by language", collected.scores.encoders[e])
+        + ". Marks are means, ticks single runs, the upright line is the baseline's mean, the dotted one guessing; "
+        "English first, then by the baseline's score. Percent.",
+        axis=axis(scale),
+        rows=tuple(rows),
+        key=tuple((names.key(curriculum), curriculum) for curriculum in curricula),
+        source="tables/languages.csv",
+    )
+
+
+def _languages(
+    collected: Collected,
+    names: Names,
+    target: TargetScores,
+    grid: Grid,
+    e: int,
+    order: Sequence[int],
+    limit: float,
+) -> Table:
+    curricula = collected.scores.curricula
+    coloured = any(grid[e, c][place].gain.values for c in range(len(curricula)) for place in order)
+    rows = []
+    for place in order:
+        code = target.languages[place]
+        cells = [_language_cell(grid[e, c][place], limit) for c in range(len(curricula))]
+        rows.append((Cell(names.language(code), sub=code, css="language"), *cells))
+    colours = ", coloured by the difference to the baseline in points" if coloured else ""
+    marks = [cell for c in range(len(curricula)) for cell in grid[e, c]]
+    chance = " c: at the level of guessing." if any(cell.at_chance for cell in marks) else ""
+    degenerate = " d: nearly one answer to everything." if any(cell.degenerate for cell in marks) else ""
+    return Table(
+        caption=names.with_encoder("Languages by curricula", collected.scores.encoders[e])
+        + f". Mean and standard deviation over distinct runs, percent{colours}.{chance}{degenerate}",
+        columns=(Column("Language", numeric=False), *(Column(curriculum) for curriculum in curricula)),
+        rows=tuple(rows),
+        css="languages",
+        colours=colour_key(limit) if coloured else (),
+        source="tables/languages.csv",
+    )
+
+
+def _language_cell(cell: LanguageCell, limit: float) -> Cell:
+    count = len(cell.score.values)
+    if cell.score.mean is None:
+        return Cell(words.NOTHING, css="none", title="missing")
+    marks = ("c" if cell.at_chance else "") + ("d" if cell.degenerate else "")
+    facts = [", ".join(words.score(value, 2) for value in cell.score.values)]
+    if cell.gain.mean is not None:
+        facts.append(f"gain {words.signed(cell.gain.mean, 2)}")
+    if cell.at_chance:
+        facts.append(f"at chance in {cell.at_chance} of {count}")
+    if cell.degenerate:
+        facts.append(f"degenerate in {cell.degenerate} of {count}")
+    return Cell(
+        words.score(cell.score.mean),
+        sub=f"{'' if cell.score.sd is None else f'± {words.score(cell.score.sd)}'}{f' {marks}' if marks else ''}".strip(),
+        css=gain_class(cell.gain.mean, limit) + (" dim" if 2 * cell.at_chance >= count else ""),
+        title="; ".join(facts),
+    )
+
+
+def _states(curves: Sequence[StateCurve], names: Names, target: str, encoder: str) -> Plot:
+    scored = _scored_state(names.evaluation(target), max(curves[0].states))
+    shown = [
+        Curve(
+            names.arm(curve.encoder, curve.curriculum),
+            names.style(curve.curriculum),
+            tuple(
+                (state, spread.values)
+                for state, spread in zip(curve.states, curve.scores, strict=True)
+                if spread.values
+            ),
+        )
+        for curve in curves
+    ]
+    shown = [curve for curve in shown if curve.points]
+    result = f" The dotted line marks state {scored}, whose score is the result." if scored is not None else ""
+    return Plot(
+        caption=names.with_encoder("Retrieval by hidden state", encoder)
+        + f". Mean over the languages, percent; 0 is the embedding output.{result}",
+        drawing=line_plot(shown, scored, f"Retrieval accuracy of {names.target(target)} by hidden state"),
+        key=tuple((names.key(curve.curriculum), curve.curriculum) for curve in curves),
+        source="tables/states.csv",
+    )
+
+
+def _scored_state(params: EvaluateParams | None, layers: int) -> int | None:
+    if params is None:
+        return None
+    if layers in params.retrieval_states:
+        return params.retrieval_states[layers]
+    return None if params.retrieval_share is None else max(1, round(params.retrieval_share * layers))

@@ -1,0 +1,139 @@
+"""From the manifests of the evaluate stages to the rows of the long table."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stilts_core.analysis.table import AT_CHANCE, CHANCE, DEGENERATE, SCORE, ResultRow
+from stilts_core.planning.plan import Plan
+from stilts_core.storage.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageResult:
+    """What an evaluation measured in one language.
+
+    Attributes:
+        split: the split that was scored.
+        n: its examples.
+        score: the main measure, percent.
+        chance: what guessing gives, percent, where it is known.
+        measures: every measure by name, percent.
+    """
+
+    split: str
+    n: int
+    score: float
+    chance: float | None = None
+    at_chance: bool | None = None
+    degenerate: bool | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+def language_results(manifest: Manifest) -> dict[str, LanguageResult]:
+    """The results of an evaluate stage by language; a language without a usable score is left out."""
+    languages = manifest.metrics.get("languages")
+    if not isinstance(languages, Mapping):
+        return {}
+    main = manifest.metrics.get("metric")
+    found = {str(code): _one(entry, main) for code, entry in languages.items() if isinstance(entry, Mapping)}
+    return {code: result for code, result in found.items() if result is not None}
+
+
+def language_notes(manifest: Manifest) -> dict[str, str]:
+    """The sentences that an evaluation left on its languages, whether they have a score or not."""
+    languages = manifest.metrics.get("languages")
+    if not isinstance(languages, Mapping):
+        return {}
+    notes = {str(code): entry.get("note") for code, entry in languages.items() if isinstance(entry, Mapping)}
+    return {code: str(note) for code, note in notes.items() if note}
+
+
+def _one(entry: Mapping[str, Any], main: object) -> LanguageResult | None:
+    given = entry.get("metrics")
+    pairs = given.items() if isinstance(given, Mapping) else ()
+    measures = {str(name): number for name, value in pairs if (number := _number(value)) is not None}
+    score = _number(entry.get(SCORE))
+    if score is None:
+        score = measures.get(str(main))
+    if score is None:
+        return None
+    size = _number(entry.get("n"))
+    return LanguageResult(
+        split=str(entry.get("split", "")),
+        n=0 if size is None else int(size),
+        score=score,
+        chance=_number(entry.get(CHANCE)),
+        at_chance=_flag(entry.get(AT_CHANCE)),
+        degenerate=_flag(entry.get(DEGENERATE)),
+        measures=measures,
+    )
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def result_rows(plan: Plan, results: Mapping[str, Mapping[str, LanguageResult]]) -> tuple[ResultRow, ...]:
+    """The long table: cells in the order of the plan, languages in the order of the cell.
+
+    Args:
+        plan: says which cells there are.
+        results: fingerprint of an evaluate stage → its results; a stage that is not there gives no rows.
+    """
+    return tuple(_rows(plan, results))
+
+
+def _rows(plan: Plan, results: Mapping[str, Mapping[str, LanguageResult]]) -> Iterator[ResultRow]:
+    for cell in plan.cells:
+        of_stage = results.get(cell.fingerprint, {})
+        for language, split in cell.languages.items():
+            result = of_stage.get(language)
+            if result is None:
+                continue
+            for metric, value in _named(result):
+                yield ResultRow(
+                    study=plan.name,
+                    arm=f"{cell.encoder}/{cell.curriculum}",
+                    encoder=cell.encoder,
+                    curriculum=cell.curriculum,
+                    target=cell.target,
+                    language=language,
+                    seed=cell.seed,
+                    protocol=plan.protocol,
+                    split=result.split or split,
+                    metric=metric,
+                    value=value,
+                    n=result.n,
+                    fingerprint=cell.fingerprint,
+                )
+
+
+def _named(result: LanguageResult) -> Iterator[tuple[str, float]]:
+    extra: dict[str, float | bool | None] = {
+        CHANCE: result.chance,
+        AT_CHANCE: result.at_chance,
+        DEGENERATE: result.degenerate,
+    }
+    yield SCORE, result.score
+    for name in sorted(result.measures, key=natural):
+        if name != SCORE and name not in extra:
+            yield name, result.measures[name]
+    for name, value in extra.items():
+        if value is not None:
+            yield name, float(value)
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """A sorting key that puts ``state2`` before ``state10``."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text) if part]

@@ -1,0 +1,110 @@
+"""The main scores of a study as arrays, one cube for each target; what statistics are computed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stilts_core.analysis.table import AT_CHANCE, CHANCE, DEGENERATE, SCORE, ResultRow
+from stilts_core.planning.plan import Cell
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetScores:
+    """The scores of one target, with E encoders, C curricula, L languages and S seeds.
+
+    Attributes:
+        languages: in the order of the study, L.
+        score: main measure, percent, (E, C, L, S); NaN where it is missing.
+        chance: what guessing gives, percent, (E, C, L, S); NaN where it is missing or not known.
+        at_chance: 1 where a score can't be told from guessing, 0 where it can, (E, C, L, S); NaN where not known.
+        degenerate: 1 where a run gave (nearly) one answer to everything, (E, C, L, S); NaN where not known.
+        run: number of the evaluate stage behind a cell, (E, C, S); -1 where the study has no such cell. Cells of one
+            number are one measurement: seeds that share it are no repetition.
+    """
+
+    target: str
+    languages: tuple[str, ...]
+    score: Floats
+    chance: Floats
+    at_chance: Floats
+    degenerate: Floats
+    run: Ints
+
+    def complete(self) -> npt.NDArray[np.bool_]:
+        """Cells that have a score in every language, (E, C, S)."""
+        return np.asarray(~np.isnan(self.score).any(axis=2))
+
+    def means(self) -> Floats:
+        """Mean over the languages, (E, C, S); NaN unless all of them are there."""
+        return np.asarray(self.score.mean(axis=2))
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """All main scores of a study; the axes are in the order of the study."""
+
+    study: str
+    protocol: str
+    encoders: tuple[str, ...]
+    curricula: tuple[str, ...]
+    seeds: tuple[int, ...]
+    targets: tuple[TargetScores, ...]
+
+    def target(self, name: str) -> TargetScores:
+        return next(target for target in self.targets if target.target == name)
+
+
+def _ordered(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def scores_of(study: str, protocol: str, cells: Sequence[Cell], rows: Iterable[ResultRow]) -> Scores:
+    """The cubes of a study.
+
+    Args:
+        study: its name.
+        protocol: the protocol's name.
+        cells: what the study expects.
+        rows: the long table; rows that belong to no cell are left out.
+    """
+    encoders = _ordered(cell.encoder for cell in cells)
+    curricula = _ordered(cell.curriculum for cell in cells)
+    seeds = _ordered(cell.seed for cell in cells)
+    runs = {name: number for number, name in enumerate(_ordered(cell.fingerprint for cell in cells))}
+    at_encoder, at_curriculum, at_seed = (
+        {name: place for place, name in enumerate(names)} for names in (encoders, curricula, seeds)
+    )
+    cubes: dict[str, tuple[TargetScores, dict[str, int]]] = {}
+    for target in _ordered(cell.target for cell in cells):
+        mine = [cell for cell in cells if cell.target == target]
+        languages = _ordered(language for cell in mine for language in cell.languages)
+        shape = (len(encoders), len(curricula), len(languages), len(seeds))
+        run = np.full((shape[0], shape[1], shape[3]), -1, dtype=np.int64)
+        for cell in mine:
+            run[at_encoder[cell.encoder], at_curriculum[cell.curriculum], at_seed[cell.seed]] = runs[cell.fingerprint]
+        score, chance, at_chance, degenerate = (np.full(shape, np.nan) for _ in range(4))
+        cube = TargetScores(target, languages, score, chance, at_chance, degenerate, run)
+        cubes[target] = (cube, {code: place for place, code in enumerate(languages)})
+    for row in rows:
+        if row.metric not in (SCORE, CHANCE, AT_CHANCE, DEGENERATE) or row.target not in cubes:
+            continue
+        cube, at_language = cubes[row.target]
+        try:
+            place = (
+                at_encoder[row.encoder],
+                at_curriculum[row.curriculum],
+                at_language[row.language],
+                at_seed[row.seed],
+            )
+        except KeyError:
+            continue
+        getattr(cube, row.metric)[place] = row.value
+    return Scores(study, protocol, encoders, curricula, seeds, tuple(cube for cube, _ in cubes.values()))

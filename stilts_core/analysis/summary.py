@@ -1,0 +1,279 @@
+"""The summary: for each arm and target the mean, its spread over seeds, and the gain over the baseline.
+
+Only what was measured independently counts as a repetition: seeds that share one evaluate stage (retrieval with an
+untrained encoder, say) are one run. A run counts once all of its languages are there, so that no mean compares
+different languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields, replace
+
+import numpy as np
+
+from stilts_core.analysis.scores import Floats, Ints, Scores, TargetScores
+from stilts_core.analysis.table import csv_bytes
+from stilts_core.spec.study import BASELINE
+
+ALL_TARGETS = "(mean)"
+"""The target of the rows that hold the mean over all targets; no task can have this name."""
+
+ENGLISH = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Independent measurements of one quantity.
+
+    Attributes:
+        values: one for each distinct run, in the order of the seeds.
+    """
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float | None:
+        return float(np.mean(self.values)) if self.values else None
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation of the sample (n - 1 in the denominator); None for less than two values."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+    @property
+    def same_sign(self) -> bool:
+        """All values are above zero, or all below."""
+        return bool(self.values) and (min(self.values) > 0 or max(self.values) < 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One arm on one target (or on the mean of all targets).
+
+    Attributes:
+        score: mean over the languages, by run, percent.
+        gain: difference to the baseline of the same encoder and seed, by pair of runs, points; empty for the baseline.
+        english: English alone; empty where the target has none.
+        others: mean over the languages that are not English.
+        transfer_gap: English less the others.
+        languages: languages of the target; None for the mean of all targets.
+        seeds: seeds that the study asks for.
+        missing: of these, seeds without a full set of scores.
+        scores: single scores (a run in a language) that are there, each counted once.
+        at_chance, degenerate: how many of them are.
+        note: what a reader should know of this row.
+    """
+
+    encoder: str
+    curriculum: str
+    target: str
+    score: Spread
+    gain: Spread
+    english: Spread
+    others: Spread
+    transfer_gap: Spread
+    languages: int | None
+    seeds: int
+    missing: int
+    scores: int
+    at_chance: int
+    degenerate: int
+    note: str = ""
+
+    @property
+    def runs(self) -> int:
+        return len(self.score.values)
+
+    @property
+    def mostly_at_chance(self) -> bool:
+        """At least half of the scores can't be told from guessing."""
+        return self.scores > 0 and 2 * self.at_chance >= self.scores
+
+
+def independent(values: Floats, *runs: Ints) -> Spread:
+    """The values that are there, each run (or combination of runs) once.
+
+    Args:
+        values: one for each seed, (S,); NaN where it is missing.
+        runs: the run behind each, one or several arrays (S,); -1 where there is none.
+    """
+    seen: dict[tuple[int, ...], float] = {}
+    for value, *key in zip(values.tolist(), *(run.tolist() for run in runs), strict=True):
+        if value == value and -1 not in key:
+            seen.setdefault(tuple(key), value)
+    return Spread(tuple(seen.values()))
+
+
+def summarise(scores: Scores) -> tuple[Summary, ...]:
+    """All rows, in the order of the study: encoders, curricula, targets, and last the mean over the targets."""
+    rows = []
+    for e, encoder in enumerate(scores.encoders):
+        for c, curriculum in enumerate(scores.curricula):
+            rows += [_of_target(scores, target, e, c) for target in scores.targets]
+            if len(scores.targets) > 1:
+                rows.append(_of_all(scores, e, c, encoder, curriculum))
+    return tuple(rows)
+
+
+def baseline_of(scores: Scores) -> int | None:
+    """The place of the baseline among the curricula; None for a study without one."""
+    return scores.curricula.index(BASELINE) if BASELINE in scores.curricula else None
+
+
+def _of_target(scores: Scores, target: TargetScores, e: int, c: int) -> Summary:
+    run = target.run[e, c]
+    cube = target.score[e, c]
+    means = target.means()
+    complete = target.complete()[e, c]
+    english = np.array([code == ENGLISH for code in target.languages])
+    nothing = Spread(())
+    base = baseline_of(scores)
+    gain = nothing
+    if base is not None and base != c:
+        gain = independent(means[e, c] - means[e, base], run, target.run[e, base])
+    of_english = np.where(complete, cube[english].mean(axis=0), np.nan) if english.any() else None
+    of_others = np.where(complete, cube[~english].mean(axis=0), np.nan) if not english.all() else None
+    both = of_english is not None and of_others is not None
+    seeds = int((run >= 0).sum())
+    missing = int((~complete & (run >= 0)).sum())
+    first = _first_of_each(run)
+    there = ~np.isnan(cube[:, first])
+    summary = Summary(
+        encoder=scores.encoders[e],
+        curriculum=scores.curricula[c],
+        target=target.target,
+        score=independent(means[e, c], run),
+        gain=gain,
+        english=nothing if of_english is None else independent(of_english, run),
+        others=nothing if of_others is None else independent(of_others, run),
+        transfer_gap=independent(of_english - of_others, run) if both else nothing,  # type: ignore[operator]
+        languages=len(target.languages),
+        seeds=seeds,
+        missing=missing,
+        scores=int(there.sum()),
+        at_chance=int(np.nansum(target.at_chance[e, c][:, first][there])),
+        degenerate=int(np.nansum(target.degenerate[e, c][:, first][there])),
+    )
+    return _noted(summary, base is not None, distinct=len(first))
+
+
+def _first_of_each(run: Ints) -> list[int]:
+    """The places of the first seed of each distinct run."""
+    firsts: dict[int, int] = {}
+    for place, number in enumerate(run.tolist()):
+        if number >= 0:
+            firsts.setdefault(number, place)
+    return list(firsts.values())
+
+
+def _of_all(scores: Scores, e: int, c: int, encoder: str, curriculum: str) -> Summary:
+    means = np.stack([target.means()[e] for target in scores.targets])  # (targets, C, S)
+    runs = [target.run[e] for target in scores.targets]
+    base = baseline_of(scores)
+    gain = Spread(())
+    if base is not None and base != c:
+        pairs = [run[c] for run in runs] + [run[base] for run in runs]
+        gain = independent((means[:, c] - means[:, base]).mean(axis=0), *pairs)
+    expected = np.stack([run[c] for run in runs]) >= 0
+    absent = np.isnan(means[:, c]) & expected
+    of_targets = [_of_target(scores, target, e, c) for target in scores.targets]
+    nothing = Spread(())
+    summary = Summary(
+        encoder=encoder,
+        curriculum=curriculum,
+        target=ALL_TARGETS,
+        score=independent(means[:, c].mean(axis=0), *[run[c] for run in runs]),
+        gain=gain,
+        english=nothing,
+        others=nothing,
+        transfer_gap=nothing,
+        languages=None,
+        seeds=int(expected.any(axis=0).sum()),
+        missing=int(absent.any(axis=0).sum()),
+        scores=sum(row.scores for row in of_targets),
+        at_chance=sum(row.at_chance for row in of_targets),
+        degenerate=sum(row.degenerate for row in of_targets),
+    )
+    if not summary.score.values:
+        lacking = [row.target for row in of_targets if row.missing or not row.seeds]
+        return replace(summary, note=f"empty: no seed has all targets; missing in {', '.join(lacking)}")
+    distinct = len(set(zip(*(run[c].tolist() for run in runs), strict=True)))
+    return _noted(summary, base is not None, distinct=distinct)
+
+
+def _noted(summary: Summary, has_baseline: bool, *, distinct: int) -> Summary:
+    notes = []
+    if summary.seeds and summary.missing == summary.seeds:
+        notes.append("no run has all its scores yet")
+    elif summary.missing:
+        notes.append(f"{summary.missing} of {summary.seeds} seeds missing")
+    if 0 < distinct < summary.seeds:
+        notes.append(f"{summary.seeds} seeds share {distinct} run{'' if distinct == 1 else 's'}, counted once")
+    if summary.runs == 1:
+        notes.append("one run: no spread")
+    if summary.curriculum != BASELINE and summary.runs and not summary.gain.values:
+        notes.append("no gain: its baseline is missing" if has_baseline else "no gain: the study has no baseline")
+    return replace(summary, note="; ".join(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRecord:
+    """A row of ``summary.csv``; the fields are its columns. Means and deviations are over distinct runs.
+
+    ``gain`` is over pairs of runs with the baseline of the same encoder and seed; all scores are percent, all
+    differences points; an empty field is a number that the results do not give.
+    """
+
+    study: str
+    protocol: str
+    encoder: str
+    curriculum: str
+    target: str
+    mean: float | None
+    sd: float | None
+    gain: float | None
+    gain_sd: float | None
+    english: float | None
+    non_english: float | None
+    transfer_gap: float | None
+    languages: int | None
+    seeds: int
+    runs: int
+    pairs: int
+    missing: int
+    scores: int
+    at_chance: int
+    degenerate: int
+    note: str
+
+
+def to_csv(scores: Scores, rows: Sequence[Summary]) -> bytes:
+    """``summary.csv``."""
+    records = [
+        SummaryRecord(
+            study=scores.study,
+            protocol=scores.protocol,
+            encoder=row.encoder,
+            curriculum=row.curriculum,
+            target=row.target,
+            mean=row.score.mean,
+            sd=row.score.sd,
+            gain=row.gain.mean,
+            gain_sd=row.gain.sd,
+            english=row.english.mean,
+            non_english=row.others.mean,
+            transfer_gap=row.transfer_gap.mean,
+            languages=row.languages,
+            seeds=row.seeds,
+            runs=row.runs,
+            pairs=len(row.gain.values),
+            missing=row.missing,
+            scores=row.scores,
+            at_chance=row.at_chance,
+            degenerate=row.degenerate,
+            note=row.note,
+        )
+        for row in rows
+    ]
+    return csv_bytes([field.name for field in fields(SummaryRecord)], [astuple(record) for record in records])

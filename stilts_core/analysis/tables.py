@@ -1,0 +1,148 @@
+"""The small tables behind the report's figures, as CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stilts_core.analysis.gaps import Gap
+from stilts_core.analysis.scores import Scores, TargetScores
+from stilts_core.analysis.summary import Spread, baseline_of, independent
+from stilts_core.analysis.table import ResultRow, csv_bytes
+
+_STATE = re.compile(r"[^@]+@state(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageCell:
+    """One arm in one language of a target.
+
+    Attributes:
+        score: by distinct run, percent.
+        gain: difference to the baseline by pair of distinct runs, points.
+        chance: what guessing gives, percent.
+        at_chance, degenerate: how many of the runs are.
+    """
+
+    score: Spread
+    gain: Spread
+    chance: float | None
+    at_chance: int
+    degenerate: int
+
+
+def language_cell(scores: Scores, target: TargetScores, e: int, c: int, language: int) -> LanguageCell:
+    """What there is of an arm (places of its encoder and curriculum) in a language (its place)."""
+    run = target.run[e, c]
+    base = baseline_of(scores)
+    values = target.score[e, c, language]
+    gain = Spread(())
+    if base is not None and base != c:
+        gain = independent(values - target.score[e, base, language], run, target.run[e, base])
+    chance = independent(target.chance[e, c, language], run)
+    return LanguageCell(
+        score=independent(values, run),
+        gain=gain,
+        chance=chance.mean,
+        at_chance=int(sum(independent(target.at_chance[e, c, language], run).values)),
+        degenerate=int(sum(independent(target.degenerate[e, c, language], run).values)),
+    )
+
+
+def languages_csv(scores: Scores) -> bytes:
+    """``tables/languages.csv``: for each arm, target and language the mean and deviation over distinct runs."""
+    names = ("study", "encoder", "curriculum", "target", "language")
+    header = (*names, "mean", "sd", "gain", "gain_sd", "chance", "runs", "at_chance", "degenerate")
+    return csv_bytes(header, _language_records(scores))
+
+
+def _language_records(scores: Scores) -> Iterator[Sequence[object]]:
+    for e, encoder in enumerate(scores.encoders):
+        for c, curriculum in enumerate(scores.curricula):
+            for target in scores.targets:
+                for place, code in enumerate(target.languages):
+                    cell = language_cell(scores, target, e, c, place)
+                    yield (
+                        scores.study,
+                        encoder,
+                        curriculum,
+                        target.target,
+                        code,
+                        cell.score.mean,
+                        cell.score.sd,
+                        cell.gain.mean,
+                        cell.gain.sd,
+                        cell.chance,
+                        len(cell.score.values),
+                        cell.at_chance,
+                        cell.degenerate,
+                    )
+
+
+def missing_csv(gaps: Sequence[Gap]) -> bytes:
+    """``tables/missing.csv``: the cells without all of their scores, and why."""
+    header = ("encoder", "curriculum", "target", "seed", "languages", "fingerprint", "reason")
+    records = [
+        (gap.encoder, gap.curriculum, gap.target, gap.seed, " ".join(gap.languages), gap.fingerprint, gap.reason)
+        for gap in gaps
+    ]
+    return csv_bytes(header, records)
+
+
+@dataclass(frozen=True, slots=True)
+class StateCurve:
+    """Retrieval by hidden state for one arm.
+
+    Attributes:
+        states: numbers of the hidden states, rising; 0 is the embedding output.
+        scores: for each of them the mean over the languages by distinct run, percent.
+    """
+
+    encoder: str
+    curriculum: str
+    target: str
+    states: tuple[int, ...]
+    scores: tuple[Spread, ...]
+
+
+def state_curves(scores: Scores, rows: Iterable[ResultRow]) -> tuple[StateCurve, ...]:
+    """The curves of the retrieval targets, of runs that have every language; in the order of the study."""
+    values: dict[tuple[str, str, str], dict[int, dict[int, dict[str, float]]]] = {}
+    for row in rows:
+        match = _STATE.fullmatch(row.metric)
+        if match:
+            states = values.setdefault((row.encoder, row.curriculum, row.target), {})
+            states.setdefault(int(match[1]), {}).setdefault(row.seed, {})[row.language] = row.value
+    curves = []
+    for e, encoder in enumerate(scores.encoders):
+        for c, curriculum in enumerate(scores.curricula):
+            for target in scores.targets:
+                states = values.get((encoder, curriculum, target.target), {})
+                if not states:
+                    continue
+                spreads = []
+                for state in sorted(states):
+                    by_seed = states[state]
+                    means = [
+                        np.mean([by_seed[seed][code] for code in target.languages])
+                        if set(target.languages) <= by_seed.get(seed, {}).keys()
+                        else np.nan
+                        for seed in scores.seeds
+                    ]
+                    spreads.append(independent(np.array(means, dtype=np.float64), target.run[e, c]))
+                curves.append(StateCurve(encoder, curriculum, target.target, tuple(sorted(states)), tuple(spreads)))
+    return tuple(curves)
+
+
+def states_csv(scores: Scores, rows: Iterable[ResultRow]) -> bytes:
+    """``tables/states.csv``: retrieval by hidden state, mean over languages, mean and deviation over distinct runs."""
+    header = ("study", "encoder", "curriculum", "target", "state", "mean", "sd", "runs")
+    records = [
+        (scores.study, curve.encoder, curve.curriculum, curve.target, state, spread.mean, spread.sd, len(spread.values))
+        for curve in state_curves(scores, rows)
+        for state, spread in zip(curve.states, curve.scores, strict=True)
+    ]
+    return csv_bytes(header, records)
