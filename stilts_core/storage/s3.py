@@ -25,7 +25,6 @@ from stilts_core.storage.s3_failures import (
     Place,
     code_of,
     is_transient,
-    missing_bucket,
     s3_failure,
     status_of,
 )
@@ -85,9 +84,11 @@ class S3Store:
 
     def create(self, key: str, data: bytes) -> bool:
         where, record, writer = self._where(key), record_of(data), secrets.token_hex(16)
+        tries = 0
 
         def attempt() -> bool:
-            written = True
+            nonlocal tries
+            written, tries = True, tries + 1
             try:
                 self._client.put_object(**where, Body=data, Metadata=_metadata(record, writer), IfNoneMatch="*")
             except ClientError as error:
@@ -95,12 +96,14 @@ class S3Store:
                     raise
                 written = False
             # A refusal may be due to an earlier try of this very call whose answer was lost: the token knows.
-            if self._writer(where) == writer:
-                self._verify(where, record)
-                return True
-            if written and self._writer(where) is None:
-                raise DamagedError("the server does not keep the metadata of an object")
-            return False
+            answer = self._head_after_write(where)
+            found = _lower(answer).get(_WRITER)
+            if found is None and (written or tries > 1):
+                raise self._no_metadata()
+            if found != writer:
+                return False
+            self._compare(answer, record)
+            return True
 
         return self._run(f"create {self._show(key)}", attempt)
 
@@ -236,40 +239,36 @@ class S3Store:
             raise
         return answer
 
-    def _writer(self, where: dict[str, str]) -> str | None:
-        answer = self._head(where)
-        if answer is None:
-            raise DamagedError("the object is not there after it was written")
-        return _lower(answer).get(_WRITER)
-
     def _verify(self, where: dict[str, str], record: FileRecord) -> None:
+        self._compare(self._head_after_write(where), record)
+
+    def _head_after_write(self, where: dict[str, str]) -> dict[str, Any]:
         answer = self._head(where)
         if answer is None:
             raise DamagedError("the object is not there after it was written")
+        return answer
+
+    def _compare(self, answer: dict[str, Any], record: FileRecord) -> None:
         sha256 = _lower(answer).get(_SHA256)
         if sha256 is None:
-            raise DamagedError("the server does not keep the metadata of an object")
+            raise self._no_metadata()
         found = FileRecord(sha256=sha256, size=int(answer["ContentLength"]))
         if found != record:
             raise DamagedError(f"{describe(record)} was written, but {describe(found)} is there")
 
     def _require_bucket(self) -> None:
-        """A HEAD says 404 for a missing bucket too, without a word on which of them is missing."""
+        """Tell a missing bucket or a refused user from a missing key: the 404 of a HEAD gives no reason."""
         if self._bucket_seen:
             return
 
-        def attempt() -> bool:
+        def attempt() -> None:
             try:
-                self._client.head_bucket(Bucket=self._place.bucket)
+                self._client.list_objects_v2(Bucket=self._place.bucket, Prefix=self._base, MaxKeys=1)
             except ClientError as error:
-                if status_of(error) == 404:
-                    return False
-                if status_of(error) != 403:  # rights on the objects alone are enough
+                if code_of(error) != "AccessDenied":  # rights on the objects alone are enough
                     raise
-            return True
 
-        if not self._run(f"look at {self.uri}", attempt):
-            raise missing_bucket(f"use {self.uri}", self._place)
+        self._run(f"use {self.uri}", attempt)
         self._bucket_seen = True
 
     def _run(self, doing: str, operation: Callable[[], Result]) -> Result:
@@ -277,6 +276,12 @@ class S3Store:
             return self._backoff.run(operation, is_transient)
         except (*SDK_ERRORS, DamagedError) as error:
             raise s3_failure(error, doing, self._place) from error
+
+    def _no_metadata(self) -> StorageError:
+        return StorageError(
+            f"{self._place.endpoint} does not keep the metadata of an object, so that no write to it can be verified.",
+            hint="Use a server that keeps x-amz-meta-* headers, and check that no proxy removes them.",
+        )
 
     def _missing(self, key: str) -> MissingInputError:
         return MissingInputError(f"{key} is not in the store {self.uri}.")

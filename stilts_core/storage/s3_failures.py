@@ -42,7 +42,13 @@ _TRANSIENT_TYPES = (
 )
 _FULL_CODES = frozenset({"InsufficientStorage", "QuotaExceeded", "StorageFull", "XMinioStorageFull"})
 _CREDENTIAL_CODES = frozenset(
-    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "AuthFailure", "XAdminAccessDenied"}
+    {
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "XAdminUserNotFound",  # versitygw, with status 404
+    }
 )
 _REGION_CODES = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
 _RIGHTS = (
@@ -93,10 +99,6 @@ def s3_failure(error: Exception, doing: str, place: Place) -> StorageError:
     """A sentence for what failed while ``doing`` (such as ``write s3://bucket/key``) something."""
     reason, hint = _reason(error, place)
     return StorageError(f"Could not {doing}: {reason}.", hint=hint)
-
-
-def missing_bucket(doing: str, place: Place) -> StorageError:
-    return StorageError(f"Could not {doing}: there is no bucket {place.bucket} at {place.endpoint}.", hint=_BUCKET)
 
 
 def _reason(error: Exception, place: Place) -> tuple[str, str | None]:

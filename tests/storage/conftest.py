@@ -44,9 +44,10 @@ def versitygw() -> Iterator[S3Server]:
         yield server
 
 
-def s3_store(endpoint: str, **settings: object) -> S3Store:
-    """A store under a prefix that no other test has."""
-    return S3Store(BUCKET, f"runs/{uuid.uuid4().hex}", S3Settings(endpoint=endpoint, **settings), backoff=QUICK)
+def s3_store(endpoint: str, *, uri: str | None = None, **settings: object) -> S3Store:
+    """A store under a prefix that no other test has, or at the address of another one."""
+    prefix = f"runs/{uuid.uuid4().hex}" if uri is None else uri.removeprefix(f"s3://{BUCKET}/")
+    return S3Store(BUCKET, prefix, S3Settings(endpoint=endpoint, **settings), backoff=QUICK)
 
 
 @pytest.fixture
