@@ -206,8 +206,40 @@ def make_manifests(plan: Plan, score: Callable[[Cell, str], Entry | None]) -> di
 
 
 XNLI = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
-UDPOS = tuple(
-    "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur vi yo zh".split()
+UDPOS = (
+    "af",
+    "ar",
+    "bg",
+    "de",
+    "el",
+    "en",
+    "es",
+    "et",
+    "eu",
+    "fa",
+    "fi",
+    "fr",
+    "he",
+    "hi",
+    "hu",
+    "id",
+    "it",
+    "ja",
+    "kk",
+    "ko",
+    "mr",
+    "nl",
+    "pt",
+    "ru",
+    "ta",
+    "te",
+    "th",
+    "tl",
+    "tr",
+    "ur",
+    "vi",
+    "yo",
+    "zh",
 )
 XQUAD = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 TYDIQA = ("ar", "bn", "en", "fi", "id", "ko", "ru", "sw", "te")

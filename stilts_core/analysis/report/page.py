@@ -41,7 +41,7 @@ def build_page(collected: Collected) -> Page:
         ran_section(collected),
         settings_section(collected, names),
         languages_section(collected, names),
-        files_section(collected),
+        files_section(),
     )
     return Page(
         title=names.title,
@@ -68,10 +68,8 @@ def _facts(collected: Collected) -> Iterator[tuple[str, str]]:
     languages = {code for target in scores.targets for code in target.languages}
     complete = len(plan.cells) - len(collected.gaps)
     yield "Study", plan.name
-    yield (
-        "Arms",
-        f"{words.counted(len(scores.encoders), 'encoder')} × {words.counted(len(scores.curricula), 'curriculum', 'curricula')}",
-    )
+    encoders = words.counted(len(scores.encoders), "encoder")
+    yield "Arms", f"{encoders} × {words.counted(len(scores.curricula), 'curriculum', 'curricula')}"
     yield "Targets", str(len(scores.targets))
     yield "Languages", str(len(languages))
     yield "Seeds", str(len(scores.seeds))

@@ -334,9 +334,8 @@ def languages_section(collected: Collected, names: Names) -> Section:
     return Section("languages", "Languages", (table,))
 
 
-def files_section(collected: Collected) -> Section:
+def files_section() -> Section:
     """The tables beside the report."""
-    name = collected.plan.name
     facts = (
         ("results.csv, results.parquet", "the long table: one row for each arm, target, language, seed and metric"),
         ("summary.csv", "each arm on each target: mean, deviation, gain, English, transfer gap, counts"),
@@ -345,7 +344,8 @@ def files_section(collected: Collected) -> Section:
         ("tables/missing.csv", "cells without all of their scores, and why"),
     )
     text = Text(
-        f"The numbers of every table and figure are in these files. `stilts results {name}.yaml --out FOLDER` writes them again from the store."
+        "The numbers of every table and figure are in these files. `stilts results STUDY --out FOLDER` writes them "
+        "again from whatever has committed."
     )
     return Section("files", "The same numbers as files", (text, Facts(facts)))
 
