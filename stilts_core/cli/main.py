@@ -89,8 +89,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")
         return INTERRUPTED
+    except click.UsageError as error:
+        _say(f"error: {error.format_message()}")
+        if error.ctx:
+            _say(f"  Usage: {error.ctx.command_path} {' '.join(error.ctx.command.collect_usage_pieces(error.ctx))}")
+            _say(f"  See: {error.ctx.command_path} --help")
+        return SpecError.exit_code
     except click.ClickException as error:
-        error.show()
+        _say(f"error: {error.format_message()}")
         return SpecError.exit_code
     except StiltsError as error:
         _explain(error, debug)
