@@ -8,7 +8,7 @@ a core could have done meanwhile, so that one rate serves all kinds.
 from __future__ import annotations
 
 import heapq
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -22,6 +22,9 @@ BASE_BODY = 85_000_000
 
 DEFAULT_RATE = 5e10
 """Operations a second that one core does on small encoders in bf16: about half of what was measured when idle."""
+
+DEFAULT_GPU_RATE = 5e13
+"""Operations a second that one GPU does: about a twentieth of the peak of a data-centre GPU of 2022 in bf16."""
 
 STAGE_SECONDS = 1.5
 """What every stage takes beyond its own work: start, check of the inputs, commit."""
@@ -131,7 +134,7 @@ class Estimate:
         critical_seconds: of the longest chain: no number of slots goes below it.
         wall_seconds: on the given slots.
         by_kind: seconds of the stages of each kind.
-        measured: the kinds whose rate comes from committed stages; the others go by `DEFAULT_RATE`.
+        measured: the kinds whose rate comes from committed stages; the others go by an assumed one.
     """
 
     slots: int
@@ -157,6 +160,7 @@ def estimate(
     slots: int = 1,
     done: Collection[str] = frozenset(),
     rates: Mapping[StageKind, float] | None = None,
+    assumed: Mapping[StageKind, float] | None = None,
     widths: Mapping[StageKind, int] | None = None,
 ) -> Estimate:
     """When the rest of a plan would be done if the longest chains are started first.
@@ -165,20 +169,21 @@ def estimate(
         plan: parents before children.
         slots: what runs at a time.
         done: fingerprints that are committed.
-        rates: operations a second of a slot by kind, as from `measured_rates`.
-        widths: slots that a stage of a kind takes, 1 unless given. A rate that was not measured grows with them.
+        rates: operations a second by kind, as from `measured_rates`.
+        assumed: operations a second of one slot by kind, where they are not measured; default: `DEFAULT_RATE`.
+        widths: slots that a stage of a kind takes, 1 unless given; an assumed rate grows with them.
     """
-    rates, widths = rates or {}, widths or {}
+    rates, assumed, widths = rates or {}, assumed or {}, widths or {}
     open_stages = [stage for stage in plan.stages if stage.fingerprint not in done]
     seconds: dict[str, float] = {}
     children: dict[str, list[str]] = defaultdict(list)
     waiting: dict[str, int] = {}
-    by_kind: Counter[StageKind] = Counter()
+    by_kind: dict[StageKind, float] = defaultdict(float)
     for stage in open_stages:
         width = min(widths.get(stage.kind, 1), slots)
-        rate = rates.get(stage.kind, DEFAULT_RATE * width)
+        rate = rates.get(stage.kind, assumed.get(stage.kind, DEFAULT_RATE) * width)
         seconds[stage.fingerprint] = stage.work / rate + STAGE_SECONDS
-        by_kind[stage.kind] += seconds[stage.fingerprint]  # type: ignore[assignment]
+        by_kind[stage.kind] += seconds[stage.fingerprint]
         parents = {parent for parent in stage.parents.values() if parent not in done}
         waiting[stage.fingerprint] = len(parents)
         for parent in parents:

@@ -12,6 +12,7 @@ from stilts_core.planning.encoders import resolve_encoders, unpinned
 from stilts_core.planning.expand import make_plan
 from stilts_core.planning.plan import EncoderSource, Plan
 from stilts_core.spec.load import LoadedStudy, load_study
+from stilts_core.spec.names import check_names
 from stilts_core.spec.profile import Profile
 from stilts_core.spec.study import Study
 
@@ -59,6 +60,7 @@ def load_plan(
         data = study.spec.data.model_copy(update={"root": data_root})
         study = study.model_copy(update={"spec": study.spec.model_copy(update={"data": data})})
     catalogue = load_catalogue(study.spec.tasks, overlay_for(study.spec.data.root))
+    check_names(loaded, catalogue)
     s3 = (profile or Profile()).spec.store.s3
     encoders = resolve_encoders(study, catalogue, cache, s3)
     root = open_data_root(study.spec.data.root, cache, s3)
