@@ -196,26 +196,30 @@ def _write(path: Path, first: bytes, rest: Iterator[bytes], *, sync: bool = Fals
 
 
 def _place(incoming: Path, target: Path, move: Callable[[Path, Path], None]) -> None:
+    """Give a file its key, in folders that another process's `delete` may remove as long as they are empty."""
     for _ in range(_PLACING_TRIES):
-        _make_folders(target.parent)
         try:
+            _make_folders(target.parent)
             move(incoming, target)
         except FileNotFoundError:
-            continue  # the folder was empty for a moment, and another process's `delete` removed it
-        _sync_folder(target.parent)
+            continue
+        with contextlib.suppress(FileNotFoundError):  # deleted by now
+            _sync_folder(target.parent)
         return
-    raise FileNotFoundError(2, "the folder vanishes again and again", str(target.parent))
+    raise FileNotFoundError(errno.ENOENT, "the folder vanishes again and again")
 
 
 def _make_folders(folder: Path) -> None:
     if folder.is_dir():
         return
     _make_folders(folder.parent)
-    with contextlib.suppress(FileExistsError):
+    try:
         folder.mkdir()
+    except FileExistsError:
+        if folder.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+    else:
         _sync_folder(folder.parent)
-    if not folder.is_dir():
-        raise NotADirectoryError(20, "Not a directory", str(folder))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -25,32 +25,32 @@ def check_key(key: str) -> str:
 
 
 def check_prefix(prefix: str) -> str:
-    """The beginning of keys, itself: empty, or a key that may stop anywhere.
+    """The beginning of keys, itself: empty, or a key that stops anywhere, so that its last segment says nothing yet.
 
     Raises:
         StorageError: no key can begin so.
     """
-    *whole, last = prefix.split("/")
-    _check(prefix, [*whole, last] if last else whole)
+    _check(prefix, prefix.split("/")[:-1])
     return prefix
 
 
 def _check(key: str, segments: list[str]) -> None:
-    if any(segment in {"", ".", ".."} for segment in segments) and key:
-        reason = "has an empty, `.` or `..` part"
-    elif not key and segments:
+    """Refuse a key or prefix for its text, or for one of the segments that are whole."""
+    if not key and segments:
         reason = "is empty"
+    elif any(segment in {"", ".", ".."} for segment in segments):
+        reason = "has an empty, `.` or `..` part"
     elif _CONTROL.search(key) or "\\" in key:
         reason = "has a control character or a backslash"
     elif segments and segments[0] == INCOMING:
         reason = f"begins with {INCOMING}/, where unfinished files lie"
     else:
         try:
-            sizes = [len(segment.encode()) for segment in segments]
+            sizes = [len(segment.encode()) for segment in key.split("/")]
         except UnicodeEncodeError:
             reason = "is not valid Unicode"
         else:
-            if sum(sizes) + len(sizes) <= _MAX_KEY_BYTES and max(sizes, default=0) <= _MAX_SEGMENT_BYTES:
+            if sum(sizes) + len(sizes) <= _MAX_KEY_BYTES and max(sizes) <= _MAX_SEGMENT_BYTES:
                 return
             reason = f"is longer than {_MAX_KEY_BYTES} bytes, or a part of it than {_MAX_SEGMENT_BYTES}"
     raise StorageError(
