@@ -161,9 +161,8 @@ class Driver:
         self._next_sweep = now + self._pace.storage_retry
 
     def _record_end(self, seen: Observation) -> None:
-        """Record for an attempt how it ended, where it could not do so itself."""
-        explained = seen.exit_code is not None and seen.exit_code >= 0 and seen.budget is None
-        if seen.stored is None or explained or seen.fingerprint in self._committed:
+        """Record how an attempt failed, unless it could do so itself."""
+        if seen.stored is None or seen.fingerprint in self._committed:
             return
         outcome = Outcome(
             exit_code=1 if seen.exit_code is None else seen.exit_code,
@@ -174,9 +173,8 @@ class Driver:
             last_step=seen.progress.step if seen.progress else 0,
         )
         log = self._backend.log(seen.fingerprint, seen.attempt)
-        if log:
+        if record_outcome(self._store, seen.fingerprint, seen.stored, outcome) and log:
             put_log(self._store, seen.fingerprint, seen.stored, log)
-        record_outcome(self._store, seen.fingerprint, seen.stored, outcome)
 
     def _apply(self, decision: Decision, now: float) -> None:
         for action in decision.actions:

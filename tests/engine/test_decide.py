@@ -75,9 +75,7 @@ class World:
     starts: list[str] = field(default_factory=list)
 
     def decide(self, *, stopping: bool = False) -> Decision:
-        decision = decide(
-            self.graph, self.committed, self.attempts.values(), self.limits, self.now, stopping=stopping
-        )
+        decision = decide(self.graph, self.committed, self.attempts.values(), self.limits, self.now, stopping=stopping)
         self.check(decision)
         for action in decision.actions:
             if isinstance(action, Start):
@@ -181,9 +179,7 @@ def test_a_run_over_finished_manifests_starts_nothing(graph: Graph, limits: Limi
 
 @given(graphs(), limits_strategy, st.integers(0, 2**32), st.integers(0, 30))
 @settings(max_examples=100, deadline=None)
-def test_a_killed_driver_goes_on_from_the_manifests_alone(
-    graph: Graph, limits: Limits, seed: int, moment: int
-) -> None:
+def test_a_killed_driver_goes_on_from_the_manifests_alone(graph: Graph, limits: Limits, seed: int, moment: int) -> None:
     world = World(graph, limits, random.Random(seed))
     for _ in range(moment):
         world.decide()
@@ -196,9 +192,7 @@ def test_a_killed_driver_goes_on_from_the_manifests_alone(
 
 @given(graphs(), limits_strategy, st.integers(0, 2**32), st.integers(0, 30))
 @settings(max_examples=100, deadline=None)
-def test_stopping_starts_nothing_and_stops_all_that_lives(
-    graph: Graph, limits: Limits, seed: int, moment: int
-) -> None:
+def test_stopping_starts_nothing_and_stops_all_that_lives(graph: Graph, limits: Limits, seed: int, moment: int) -> None:
     world = World(graph, limits, random.Random(seed))
     for _ in range(moment):
         world.decide()
