@@ -64,7 +64,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, max_length: int) -> A
     Raises:
         DataError: there is too little text.
     """
-    from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     pieces = _train_pieces([unicodedata.normalize("NFKC", text) for text in texts], vocabulary - 1)
@@ -73,6 +73,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, max_length: int) -> A
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace("▁", prepend_scheme="always")]
     )
+    tokenizer.decoder = decoders.Metaspace("▁", prepend_scheme="always")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>",
         pair="<s> $A </s> </s> $B </s>",
