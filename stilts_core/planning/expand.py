@@ -84,9 +84,15 @@ class _Training:
 
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
-    """What the evaluations of all seeds have in common."""
+    """What the evaluations of all seeds have in common.
+
+    Attributes:
+        params: for a model that a stage made.
+        untrained: for an encoder that is there.
+    """
 
     params: EvaluateParams
+    untrained: EvaluateParams
     data: str
     splits: dict[str, str]
     work: float
@@ -109,6 +115,7 @@ class _Expansion:
         self._hypers: dict[tuple[int, Head | None, int], tuple[Resolved, Hyper | None, Hyper]] = {}
         self._train_tasks: dict[tuple[str, int], TrainTask] = {}
         self._prepared: dict[object, _Data] = {}
+        self._scorings: dict[tuple[str, int, str | None], EvaluateParams] = {}
         self._evaluation_files: dict[str, EvaluationFiles] = {}
 
     def plan(self) -> Plan:
@@ -221,11 +228,8 @@ class _Expansion:
         return self._graph.add(StageKind.TRAIN, params, parents, label=label, work=training.work)
 
     def _evaluate(self, evaluation: _Evaluation, model: str | None, label: str) -> str:
-        params = evaluation.params
-        parents = {"data": evaluation.data}
-        if model is not None:
-            parents["model"] = model
-            params = params if params.encoder is None else params.model_copy(update={"encoder": None})
+        parents = {"data": evaluation.data} if model is None else {"data": evaluation.data, "model": model}
+        params = evaluation.params if model is not None else evaluation.untrained
         return self._graph.add(StageKind.EVALUATE, params, parents, label=label, work=evaluation.work)
 
     # What a training is made of
@@ -341,7 +345,9 @@ class _Expansion:
             self._prepared[key] = _Data(stage, estimate.amount(found.files, target.limit))
         data = self._prepared[key]
         work = estimate.evaluate_work(data.amount, origin.body)
-        return _Evaluation(self._evaluate_params(origin, task, hyper), data.stage, found.splits, work)
+        params = self._evaluate_params(task, hyper.answer_length, None)
+        untrained = self._evaluate_params(task, hyper.answer_length, origin.source)
+        return _Evaluation(params, untrained, data.stage, found.splits, work)
 
     def _task_params(
         self, origin: _Origin, task: Task, purpose: str, lengths: Mapping[str, int], limit: int | None
@@ -359,22 +365,26 @@ class _Expansion:
             }
         )
 
-    def _evaluate_params(self, origin: _Origin, task: Task, hyper: Hyper) -> EvaluateParams:
+    def _evaluate_params(self, task: Task, answer_length: int, encoder: EncoderSource | None) -> EvaluateParams:
+        key = (task.name, answer_length, None if encoder is None else encoder.digest)
+        if key in self._scorings:
+            return self._scorings[key]
         if task.metric is None:
             raise SpecError(f"{task.name} cannot be a target: it has no metric.")
         retrieval = self._protocol.retrieval if task.head is Head.RETRIEVAL else None
-        return EvaluateParams(
+        self._scorings[key] = EvaluateParams(
             task=task.name,
             head=task.head,
             labels=task.labels,
             null_answers=task.null_answers,
             metric=task.metric,
-            answer_length=hyper.answer_length if task.head is Head.SPAN else 0,
+            answer_length=answer_length if task.head is Head.SPAN else 0,
             pooling=None if retrieval is None else retrieval.pooling,
             retrieval_states={} if retrieval is None else retrieval.layers,
             retrieval_share=None if retrieval is None else retrieval.layer_share,
-            encoder=origin.source,
+            encoder=encoder,
         )
+        return self._scorings[key]
 
     # Settings
 

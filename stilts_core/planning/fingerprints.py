@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from stilts_core.model import Frozen
@@ -21,11 +20,13 @@ class Fingerprints:
         self._fields: dict[type[Frozen], tuple[tuple[str, str], ...]] = {}
         self._texts: dict[int, tuple[object, str]] = {}  # holds the object too, so that its id stays its own
 
-    def of(self, kind: StageKind, params: Params, parents: Mapping[str, str], files: tuple[DataFile, ...] = ()) -> str:
+    def of(self, kind: StageKind, params: Params, parents: dict[str, str], files: tuple[DataFile, ...] = ()) -> str:
         """Equal to ``plan.fingerprint(kind, params, parents, files)``."""
+        # Each training has parameters of its own (its seed); those of the other kinds are worth remembering.
+        written = self._record(params) if kind is StageKind.TRAIN else self._shared(params)
         text = (
-            f'{{"files":{self._shared(files) if files else "[]"},"kind":{_leaf(kind.value)},'
-            f'"params":{self._record(params)},"parents":{self._text(parents)},"version":{KIND_VERSIONS[kind]}}}'
+            f'{{"files":{self._shared(files) if files else "[]"},"kind":"{kind.value}",'
+            f'"params":{written},"parents":{self._text(parents)},"version":{KIND_VERSIONS[kind]}}}'
         )
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -37,17 +38,26 @@ class Fingerprints:
         return known[1]
 
     def _text(self, value: Any) -> str:
+        kind = type(value)
+        if kind is str:
+            return _string(value)
+        if value is None:
+            return "null"
+        if kind is int:
+            return str(value)
+        if kind is tuple or kind is list:
+            return self._list(value)
+        if kind is dict:
+            return (
+                "{" + ",".join(f"{_string(str(key))}:{self._text(value[key])}" for key in sorted(value, key=str)) + "}"
+            )
         if isinstance(value, Frozen):
             return self._shared(value)
-        if isinstance(value, Mapping):
-            items = sorted((str(key), item) for key, item in value.items())
-            return "{" + ",".join(f"{_leaf(key)}:{self._text(item)}" for key, item in items) + "}"
-        if isinstance(value, tuple | list):
-            return self._list(value)
         return _leaf(value)
 
     def _record(self, value: Frozen) -> str:
-        return "{" + ",".join(key + self._text(getattr(value, name)) for name, key in self._keys(type(value))) + "}"
+        fields = value.__dict__
+        return "{" + ",".join([key + self._text(fields[name]) for name, key in self._keys(type(value))]) + "}"
 
     def _list(self, value: Any) -> str:
         return "[" + ",".join(map(self._text, value)) + "]"
@@ -56,8 +66,9 @@ class Fingerprints:
         keys = self._fields.get(model)
         if keys is None:
             names = sorted(set(model.model_fields) - model.presentational)
-            keys = self._fields[model] = tuple((name, f"{_leaf(name)}:") for name in names)
+            keys = self._fields[model] = tuple((name, f"{_string(name)}:") for name in names)
         return keys
 
 
-_leaf = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_leaf = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_string = json.encoder.encode_basestring
