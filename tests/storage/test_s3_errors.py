@@ -76,6 +76,24 @@ def test_wrong_credentials(
     assert "AWS_SECRET_ACCESS_KEY" in said
 
 
+@pytest.mark.parametrize("kind", [kind for kind in SERVERS if kind != "moto"])  # which takes any keys, as AWS does
+def test_a_server_on_a_file_system_has_no_key_that_is_the_folder_of_another(
+    kind: str, request: pytest.FixtureRequest, s3_at: Open, tmp_path: Path
+) -> None:
+    store = s3_at(request.getfixturevalue(kind).endpoint)
+    store.put("a", b"1")
+    store.put("b/c", b"1")
+    (tmp_path / "large").write_bytes(b"large" * (4 << 20))
+    for call in (
+        lambda: store.put("a/x", b"1"),
+        lambda: store.put("a/x", tmp_path / "large"),
+        lambda: store.create("a/x", b"1"),
+        lambda: store.put("b", b"1"),
+    ):
+        with pytest.raises(StorageError, match="folder of another key"):
+            call()
+
+
 def test_no_credentials(moto: S3Server, s3_at: Open, monkeypatch: pytest.MonkeyPatch, call) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
