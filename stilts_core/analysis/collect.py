@@ -24,9 +24,10 @@ def read(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> Col
 
 
 def files(collected: Collected) -> dict[str, bytes]:
-    """The collector's files by name. The tables depend on the plan and on what the stages measured alone.
+    """The collector's files by name.
 
-    Only ``report.html`` has, in its section on how the study ran, times and machines.
+    The tables depend on the plan and on what the stages measured alone; ``tables/missing.csv`` also has the reasons
+    that were given, and ``report.html`` these and, in its section on how the study ran, times and machines.
     """
     return {
         "results.csv": table.to_csv(collected.rows),

@@ -116,9 +116,16 @@ def _point(rows: Sequence[Summary]) -> str:
     others = [row.curriculum for row in steady if row is not best]
     if others:
         text += f" {listed(others)} also {'gains' if len(others) == 1 else 'gain'} in every seed."
-    if worst is not best and (worst.gain.mean or 0.0) < 0:
+    if worst is not best and worst.gain.same_sign and (worst.gain.mean or 0.0) < 0:
         text += f" {worst.curriculum} loses, {_gain(worst)}."
-    return text + chance
+    return text + chance + _degenerate_words([base, *ranked])
+
+
+def _degenerate_words(rows: Sequence[Summary]) -> str:
+    found = [f"{row.degenerate} of {row.scores} scores of {row.curriculum}" for row in rows if row.degenerate]
+    if not found:
+        return ""
+    return f" Degenerate, with nearly one answer to everything: {listed(found)}; they count in the means."
 
 
 def _chance_words(rows: Sequence[Summary]) -> str:

@@ -41,6 +41,7 @@ class Cell:
         sub: a second, smaller line.
         css: classes.
         title: more, for who points at it.
+        flag: letters before the text, explained in the caption.
         mark: a legend's mark before the text.
     """
 
@@ -49,6 +50,7 @@ class Cell:
     css: str = ""
     title: str = ""
     mark: Markup | None = None
+    flag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

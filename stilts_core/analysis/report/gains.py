@@ -99,7 +99,10 @@ def score_cell(score: Spread, row: Summary) -> Cell:
 
 
 def _target_columns(collected: Collected, names: Names) -> tuple[Column, ...]:
-    columns = [Column(names.target(target.target), title=target.target) for target in collected.scores.targets]
+    columns = [
+        Column(names.short_target(target.target), title=names.target(target.target))
+        for target in collected.scores.targets
+    ]
     return (*columns, Column("Mean")) if len(columns) > 1 else tuple(columns)
 
 

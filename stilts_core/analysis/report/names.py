@@ -14,6 +14,8 @@ from stilts_core.catalog.models import Language, Metric
 from stilts_core.planning.plan import EvaluateParams, Plan
 from stilts_core.spec.study import BASELINE, Curriculum, Encoder, Study
 
+LONGEST_HEAD = 14
+
 MEASURES = {
     Metric.ACCURACY: "accuracy",
     Metric.TAG_F1: "F1 of the tags",
@@ -85,6 +87,11 @@ class Names:
     def target(self, name: str) -> str:
         task = self.catalogue.tasks.get(name)
         return task.title if task else name
+
+    def short_target(self, name: str) -> str:
+        """For the head of a column: the task's title where it is short, else its name."""
+        title = self.target(name)
+        return title if len(title) <= LONGEST_HEAD else name
 
     @cached_property
     def titles(self) -> dict[str, str]:

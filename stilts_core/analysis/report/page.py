@@ -88,8 +88,8 @@ def _notices(collected: Collected, names: Names) -> Iterator[Notice]:
     if collected.gaps:
         yield Notice(
             "Not complete.",
-            f"{len(collected.gaps)} of {len(collected.plan.cells)} cells lack scores; numbers may change when they "
-            "arrive. The section on what is missing says which and why.",
+            f"{len(collected.gaps)} of {words.counted(len(collected.plan.cells), 'cell')} without all scores; numbers "
+            "may change when they arrive. The section on what is missing says which, and why.",
         )
     low = [row for row in collected.summary if row.target != ALL_TARGETS and row.mostly_at_chance]
     if low:

@@ -131,7 +131,11 @@ def ran_section(collected: Collected) -> Section:
             rows=rows,
         )
     ]
-    facts = [("Between", f"{found.began} and {found.ended}")] if found.began and found.ended else []
+    facts = (
+        [("Between", f"{words.moment(found.began)} and {words.moment(found.ended)}")]
+        if found.began and found.ended
+        else []
+    )
     facts += [(title, _facts(counts)) for title, counts in found.facts]
     if facts:
         blocks.append(Facts(tuple(facts)))
@@ -213,8 +217,8 @@ def settings_section(collected: Collected, names: Names) -> Section:
         match = ", ".join(f"{key} {value}" for key, value in override.match.model_dump().items() if value is not None)
         changed = ", ".join(f"{key} = {value}" for key, value in override.set.items())
         facts.append(("Override", f"{match or 'every training'}: {changed}"))
+    facts += [("Note", note) for note in plan.notes]
     blocks: list[Block] = [Facts(tuple(facts))]
-    blocks += [Text(note) for note in plan.notes]
     hypers = _hypers(collected)
     if hypers.rows:
         blocks.append(hypers)
@@ -326,7 +330,7 @@ def languages_section(collected: Collected, names: Names) -> Section:
         Column("Script", numeric=False),
         Column("Morphology", numeric=False),
         Column("CC-100, GiB", title="size of the language in the CC-100 corpus"),
-        *(Column(names.target(target.target), title=target.target) for target in targets),
+        *(Column(names.short_target(target.target), title=names.target(target.target)) for target in targets),
     )
     table = Table(
         caption="Languages, and the targets that evaluate them.", columns=columns, rows=tuple(rows), css="ticks"

@@ -221,10 +221,10 @@ def _language_cell(cell: LanguageCell, limit: float) -> Cell:
         facts.append(f"at chance in {cell.at_chance} of {count}")
     if cell.degenerate:
         facts.append(f"degenerate in {cell.degenerate} of {count}")
-    spread = [] if cell.score.sd is None else [f"± {words.score(cell.score.sd)}"]
     return Cell(
         words.score(cell.score.mean),
-        sub=" ".join([*spread, *([marks] if marks else [])]),
+        sub="" if cell.score.sd is None else f"± {words.score(cell.score.sd)}",
+        flag=marks,
         css=gain_class(cell.gain.mean, limit) + (" dim" if 2 * cell.at_chance >= count else ""),
         title="; ".join(facts),
     )

@@ -1,0 +1,86 @@
+"""What the verbs that write results share: the study's tables as they stand, and files on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stilts_core.errors import StorageError
+
+if TYPE_CHECKING:
+    from stilts_core.analysis.collected import Collected
+    from stilts_core.engine.states import Status
+
+
+def collect_now(study: Path, store: str | None, data_root: str | None, profile_path: Path | None) -> Collected:
+    """What has committed of a study, with the reasons why the rest has not as far as the store knows them."""
+    import time
+
+    from stilts_core.analysis.collect import read
+    from stilts_core.cli.options import store_settings
+    from stilts_core.engine.look import look
+    from stilts_core.planning.load import plan_study
+    from stilts_core.spec.load import load_profile
+    from stilts_core.storage.open import open_store
+
+    profile = load_profile(profile_path)
+    settings = store_settings(profile, store)
+    opened = open_store(settings.uri or "", settings.s3)
+    plan = plan_study(study, data_root=data_root, profile=profile)
+    return read(opened, plan, gap_reasons(look(opened, plan, time.time())))
+
+
+def gap_reasons(statuses: Mapping[str, Status]) -> dict[str, str]:
+    """Fingerprint → why a stage has not committed, for the stages that have not."""
+    from stilts_core.engine.states import GOOD
+
+    return {
+        name: f"{status.state.value}: {status.why}" if status.why else status.state.value
+        for name, status in statuses.items()
+        if status.state not in GOOD
+    }
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
+    """Write files below a folder, made where it is not there.
+
+    Raises:
+        StorageError: a file could not be written.
+    """
+    written = []
+    for name, content in files.items():
+        path = folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise StorageError(
+                f"{path} could not be written: {error.strerror}.", hint="Choose another place with --out."
+            ) from error
+        written.append(path)
+    return written
+
+
+def gain_lines(collected: Collected) -> Iterator[str]:
+    """The gains as a table in plain text: a row for each curriculum (and encoder), a column for each target."""
+    from stilts_core.analysis.report.words import NOTHING, score, signed
+    from stilts_core.analysis.summary import ALL_TARGETS
+    from stilts_core.spec.study import BASELINE
+
+    targets = list(dict.fromkeys(row.target for row in collected.summary))
+    head = ["gain, points", *("mean" if target == ALL_TARGETS else target for target in targets)]
+    several = len(collected.scores.encoders) > 1
+    rows: dict[str, list[str]] = {}
+    for row in collected.summary:
+        if row.curriculum != BASELINE:
+            name = f"{row.encoder}/{row.curriculum}" if several else row.curriculum
+            spread = "" if row.gain.sd is None else f" ± {score(row.gain.sd)}"
+            rows.setdefault(name, []).append(signed(row.gain.mean) + spread if row.gain.values else NOTHING)
+    if not rows:
+        return
+    lines = [head, *([name, *fields] for name, fields in rows.items())]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        fields = [text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True)]
+        yield "  ".join([line[0].ljust(widths[0]), *fields]).rstrip()
