@@ -89,6 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")
         return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        _say(error.format_message())
+        return SpecError.exit_code
     except click.UsageError as error:
         _say(f"error: {error.format_message()}")
         if error.ctx:

@@ -133,7 +133,7 @@ def parse_document(data: bytes, name: str) -> Document:
         raise report(name, [Problem(position, f"the character U+{code:04X} is not allowed in YAML")]) from None
     except RecursionError:
         raise report(name, [Problem((1, 1), f"nested deeper than {MAX_DEPTH} levels")]) from None
-    except ValueError as error:  # an escape or a directive with a number out of range
+    except (ValueError, OverflowError) as error:  # an escape or a directive with a number out of range
         raise report(name, [Problem((1, 1), f"not valid YAML: {error}")]) from None
     if node is None:
         raise SpecError(f"{name} is empty.", hint="`stilts schema study` says what belongs in a study.")
