@@ -15,17 +15,15 @@ from stilts_core.planning.plan import (
     EncoderSource,
     EvaluateParams,
     Plan,
-    PretrainParams,
     StageKind,
-    TaskParams,
-    TextParams,
-    TokenizerParams,
     TrainParams,
     TrainTask,
 )
+from stilts_core.planning.preparation import Origin, Preparation, Prepared
+from stilts_core.planning.reuse import reuse_notes
 from stilts_core.planning.settings import Resolved, Resolver
-from stilts_core.planning.sources import DataFiles, EvaluationFiles, Locator
-from stilts_core.spec.study import Curriculum, Encoder, Pretraining, Step, Study, Target, TaskUse
+from stilts_core.planning.sources import DataFiles, Locator
+from stilts_core.spec.study import Curriculum, Encoder, Step, Study, Target
 
 _STANDARD_CAP = int(Protocol.model_fields["mix_cap"].default)
 
@@ -45,30 +43,6 @@ def make_plan(study: Study, catalogue: Catalogue, data: DataFiles, encoders: Map
         DataError: a pattern of the catalogue fits several files.
     """
     return _Expansion(study, catalogue, data, encoders).plan()
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Origin:
-    """Phase 1: an encoder that is there, or the stages that make one.
-
-    Attributes:
-        source: of one that is there.
-        stage, tokenizer: of one that is made.
-    """
-
-    name: str
-    body: float
-    source: EncoderSource | None = None
-    stage: str | None = None
-    tokenizer: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Data:
-    """A `prepare` stage and roughly what it makes."""
-
-    stage: str
-    amount: estimate.Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +82,14 @@ class _Expansion:
         self._encoders = encoders
         self._protocol = catalogue.protocol(study.spec.protocol)
         self._resolver = Resolver(self._protocol, study.spec.overrides, max_lengths(study, encoders))
-        self._locator = Locator(data, catalogue, study.spec.data.root)
         self._graph = Graph()
+        locator = Locator(data, catalogue, study.spec.data.root)
+        self._preparation = Preparation(self._graph, locator, catalogue)
         self._cuts: dict[str, dict[str, int]] = {}
         # Shared objects are written into fingerprints once, so equal settings must be one object.
         self._hypers: dict[tuple[int, Head | None, int], tuple[Resolved, Hyper | None, Hyper]] = {}
         self._train_tasks: dict[tuple[str, int], TrainTask] = {}
-        self._prepared: dict[object, _Data] = {}
         self._scorings: dict[tuple[str, int, str | None], EvaluateParams] = {}
-        self._evaluation_files: dict[str, EvaluationFiles] = {}
 
     def plan(self) -> Plan:
         cells: list[Cell] = []
@@ -124,56 +97,30 @@ class _Expansion:
             origin = self._origin(encoder)
             for curriculum in self._spec.curricula:
                 cells += self._arm(origin, curriculum)
+        stages = self._graph.stages
         return Plan(
             name=self._study.metadata.name,
             protocol=self._protocol.name,
             data_root=self._spec.data.root,
             study=self._study.model_dump(mode="json"),
-            stages=self._graph.stages,
+            stages=stages,
             cells=tuple(cells),
-            notes=tuple(self._notes()),
+            notes=(*self._notes(), *reuse_notes(stages)),
         )
 
     # Phase 1
 
-    def _origin(self, encoder: Encoder) -> _Origin:
+    def _origin(self, encoder: Encoder) -> Origin:
         if encoder.pretrain is None:
             source = self._encoders.get(encoder.name)
             if source is None:
                 raise MissingInputError(f"The encoder {encoder.name} ({encoder.source}) was not found.")
-            return _Origin(encoder.name, estimate.body_parameters(source), source=source)
-        return self._pretrained(encoder.name, encoder.pretrain)
-
-    def _pretrained(self, name: str, pretraining: Pretraining) -> _Origin:
-        files = self._locator.texts(pretraining, name)
-        tokenizer = self._graph.add(
-            StageKind.PREPARE,
-            TokenizerParams(vocabulary=pretraining.vocabulary, max_length=pretraining.max_length),
-            {},
-            files,
-            label=f"tokenizer · {name}",
-            work=estimate.prepare_work(files, tokenizer=True),
-        )
-        text = self._graph.add(
-            StageKind.PREPARE,
-            TextParams(sequence_length=pretraining.sequence_length),
-            {"tokenizer": tokenizer},
-            files,
-            label=f"text · {name}",
-            work=estimate.prepare_work(files),
-        )
-        stage = self._graph.add(
-            StageKind.PRETRAIN,
-            PretrainParams(settings=pretraining),
-            {"tokenizer": tokenizer, "text": text},
-            label=name,
-            work=estimate.pretrain_work(pretraining),
-        )
-        return _Origin(name, estimate.body_parameters(pretraining), stage=stage, tokenizer=tokenizer)
+            return Origin(encoder.name, estimate.body_parameters(source), source=source)
+        return self._preparation.pretrain(encoder.name, encoder.pretrain)
 
     # Phases 2 and 3
 
-    def _arm(self, origin: _Origin, curriculum: Curriculum) -> list[Cell]:
+    def _arm(self, origin: Origin, curriculum: Curriculum) -> list[Cell]:
         seeds = self._spec.seed_list()
         models: dict[int, str | None] = dict.fromkeys(seeds, origin.stage)
         names: list[str] = []
@@ -188,7 +135,7 @@ class _Expansion:
 
     def _target(
         self,
-        origin: _Origin,
+        origin: Origin,
         curriculum: Curriculum,
         target: Target,
         models: Mapping[int, str | None],
@@ -215,7 +162,7 @@ class _Expansion:
             )
         return cells
 
-    def _train(self, origin: _Origin, training: _Training, model: str | None, seed: int, names: list[str]) -> str:
+    def _train(self, origin: Origin, training: _Training, model: str | None, seed: int, names: list[str]) -> str:
         params = TrainParams(
             tasks=training.tasks,
             hyper=training.hyper,
@@ -234,24 +181,24 @@ class _Expansion:
 
     # What a training is made of
 
-    def _step(self, origin: _Origin, curriculum: Curriculum, step: Step) -> _Training:
+    def _step(self, origin: Origin, curriculum: Curriculum, step: Step) -> _Training:
         arm = (curriculum.name, origin.name)
         alone = len(step.mix) == 1
         common = None if alone else self._settings(settings.of_mix(step, self._catalogue, *arm), None)
-        parts: list[tuple[TrainTask, _Data]] = []
+        parts: list[tuple[TrainTask, Prepared]] = []
         for use in step.mix:
             subject = settings.of_use(use, self._catalogue, *arm)
             task = self._trained(subject.name)
             resolved = self._resolve(subject)
             hyper = self._reduced(resolved, task.head, common)
             if task.head is Head.MLM:
-                data = self._masked_text(origin, task, use, resolved.hyper)
+                data = self._preparation.masked_text(origin, task, use, resolved.hyper)
             else:
-                data = self._training_data(origin, task, resolved.hyper, use.languages, use.limit)
+                data = self._preparation.training(origin, task, resolved.hyper, use.languages, use.limit)
             parts.append((self._train_task(task, hyper), data))
         return self._training(origin, parts, common)
 
-    def _target_training(self, origin: _Origin, task: Task, target: Target, resolved: Resolved) -> _Training:
+    def _target_training(self, origin: Origin, task: Task, target: Target, resolved: Resolved) -> _Training:
         trained = self._trained(task.name)
         if (trained.head, trained.labels) != (task.head, task.labels):
             raise SpecError(
@@ -260,12 +207,12 @@ class _Expansion:
             )
         known = self._catalogue.training_languages(trained)
         languages = ("en",) if "en" in known or not known else known[:1]
-        data = self._training_data(origin, trained, resolved.hyper, languages, target.train_limit)
+        data = self._preparation.training(origin, trained, resolved.hyper, languages, target.train_limit)
         return self._training(
             origin, [(self._train_task(trained, self._reduced(resolved, trained.head, None)), data)], None
         )
 
-    def _training(self, origin: _Origin, parts: list[tuple[TrainTask, _Data]], common: Hyper | None) -> _Training:
+    def _training(self, origin: Origin, parts: list[tuple[TrainTask, Prepared]], common: Hyper | None) -> _Training:
         tasks = tuple(task for task, _ in parts)
         hyper = common or tasks[0].hyper
         cap = _STANDARD_CAP if common is None else self._protocol.mix_cap
@@ -287,82 +234,16 @@ class _Expansion:
             )
         return task
 
-    # Data
+    # What an evaluation is made of
 
-    def _training_data(
-        self, origin: _Origin, task: Task, hyper: Hyper, languages: tuple[str, ...], limit: int | None
-    ) -> _Data:
-        lengths = _lengths(task.head, hyper)
-        key = (origin.name, task.name, "train", languages, limit, *lengths.values())
-        if key not in self._prepared:
-            files = self._locator.training(task, languages)
-            params = self._task_params(origin, task, "train", lengths, limit)
-            where = "" if languages == ("en",) else f" in {', '.join(languages)}"
-            stage = self._graph.add(
-                StageKind.PREPARE,
-                params,
-                _tokenizer(origin),
-                files,
-                label=f"{task.name} to train on{where} · {origin.name}",
-                work=estimate.prepare_work(files),
-            )
-            self._prepared[key] = _Data(stage, estimate.training_set(files, limit))
-        return self._prepared[key]
-
-    def _masked_text(self, origin: _Origin, task: Task, use: TaskUse, hyper: Hyper) -> _Data:
-        if use.limit is not None:
-            raise SpecError(f"`limit` does not apply to {task.name}: it trains on text, not on examples.")
-        languages = use.languages if use.mlm is None else self._catalogue.languages_of(use.mlm)
-        key = (origin.name, task.name, "text", languages, hyper.max_length)
-        if key not in self._prepared:
-            files = self._locator.masked_text(task, languages)
-            stage = self._graph.add(
-                StageKind.PREPARE,
-                TextParams(sequence_length=hyper.max_length, encoder=origin.source),
-                _tokenizer(origin),
-                files,
-                label=f"text in {len(languages)} languages · {origin.name}",
-                work=estimate.prepare_work(files),
-            )
-            self._prepared[key] = _Data(stage, estimate.amount(files))
-        return self._prepared[key]
-
-    def _evaluation(self, origin: _Origin, task: Task, target: Target, hyper: Hyper) -> _Evaluation:
-        found = self._evaluation_files.get(task.name)
-        if found is None:
-            found = self._evaluation_files[task.name] = self._locator.evaluation(task, target)
-        lengths = _lengths(task.head, hyper)
-        key = (origin.name, task.name, "evaluate", *lengths.values())
-        if key not in self._prepared:
-            stage = self._graph.add(
-                StageKind.PREPARE,
-                self._task_params(origin, task, "evaluate", lengths, target.limit),
-                _tokenizer(origin),
-                found.files,
-                label=f"{task.name} in {len(found.splits)} languages · {origin.name}",
-                work=estimate.prepare_work(found.files),
-            )
-            self._prepared[key] = _Data(stage, estimate.amount(found.files, target.limit))
-        data = self._prepared[key]
-        work = estimate.evaluate_work(data.amount, origin.body)
-        params = self._evaluate_params(task, hyper.answer_length, None)
-        untrained = self._evaluate_params(task, hyper.answer_length, origin.source)
-        return _Evaluation(params, untrained, data.stage, found.splits, work)
-
-    def _task_params(
-        self, origin: _Origin, task: Task, purpose: str, lengths: Mapping[str, int], limit: int | None
-    ) -> TaskParams:
-        return TaskParams.model_validate(
-            {
-                "task": task.name,
-                "head": task.head,
-                "labels": task.labels,
-                "null_answers": task.null_answers,
-                "purpose": purpose,
-                "limit": limit,
-                "encoder": origin.source,
-                **lengths,
-            }
+    def _evaluation(self, origin: Origin, task: Task, target: Target, hyper: Hyper) -> _Evaluation:
+        data, files = self._preparation.evaluation(origin, task, target, hyper)
+        return _Evaluation(
+            params=self._evaluate_params(task, hyper.answer_length, None),
+            untrained=self._evaluate_params(task, hyper.answer_length, origin.source),
+            data=data.stage,
+            splits=files.splits,
+            work=estimate.evaluate_work(data.amount, origin.body),
         )
 
     def _evaluate_params(self, task: Task, answer_length: int, encoder: EncoderSource | None) -> EvaluateParams:
@@ -425,7 +306,7 @@ class _Expansion:
     def _notes(self) -> list[str]:
         splits = {target.task: target.split for target in self._spec.targets}
         notes = []
-        for name, found in self._evaluation_files.items():
+        for name, found in self._preparation.evaluation_files.items():
             if found.moved:
                 asked = splits[name]
                 other = "dev" if asked == "test" else "test"
@@ -447,19 +328,5 @@ def max_lengths(study: Study, encoders: Mapping[str, EncoderSource]) -> dict[str
     return known
 
 
-def _tokenizer(origin: _Origin) -> dict[str, str]:
-    return {} if origin.tokenizer is None else {"tokenizer": origin.tokenizer}
-
-
-def _lengths(head: Head, hyper: Hyper) -> dict[str, int]:
-    """The lengths that decide how inputs are cut; windows and questions are a matter of spans."""
-    spans = head is Head.SPAN
-    return {
-        "max_length": hyper.max_length,
-        "doc_stride": hyper.doc_stride if spans else 0,
-        "question_length": hyper.question_length if spans else 0,
-    }
-
-
-def _label(names: list[str], origin: _Origin, seed: int | None) -> str:
+def _label(names: list[str], origin: Origin, seed: int | None) -> str:
     return f"{' > '.join(names)} · {origin.name}" + ("" if seed is None else f" · seed {seed}")
