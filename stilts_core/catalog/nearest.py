@@ -9,15 +9,14 @@ SHOWN = 12
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name closest to ``name`` by its letters, or None where none is close."""
-    names = list(known)
-    folded = {known_name.casefold(): known_name for known_name in names}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    if close:
-        return folded[close[0]]
-    # A shortened name (`xlmr`, `squad`) is too far by letters alone.
-    begins = sorted(known_name for known_name in names if known_name.casefold().startswith(name.casefold()[:4]))
-    return begins[0] if begins and len(name) > 2 else None
+    """The known name closest to ``name``: one that it begins, else the closest by letters; None where none is close."""
+    wanted = name.casefold()
+    folded = {known_name.casefold(): known_name for known_name in known}
+    begun = [key for key in folded if key.startswith(wanted)] if len(wanted) > 2 else []
+    if begun:
+        return folded[min(begun, key=lambda key: (len(key), key))]
+    close = difflib.get_close_matches(wanted, folded, n=1)
+    return folded[close[0]] if close else None
 
 
 def listed(known: Collection[str]) -> str:

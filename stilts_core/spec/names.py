@@ -89,6 +89,10 @@ class _Check:
         path = self._document.locate(place)
         self.problems.append(Problem(self._document.positions[path], f"{show(path)}: {sentence}"))
 
+    def say_of_key(self, sentence: str, *place: str | int) -> None:
+        path = self._document.locate(place)
+        self.problems.append(Problem(self._document.keys[path], f"{show(path[:-1])}: {sentence}"))
+
     def unknown(self, what: str, name: str, known: Collection[str], *place: str | int) -> None:
         self.say(unknown(what, name, known), *place)
 
@@ -158,7 +162,7 @@ class _Check:
             self.say(f"{BASELINE} trains nothing before the target", *place, "match", "curriculum")
         for name, value in override.set.items():
             if name not in Hyper.model_fields:
-                self.unknown("setting", name, Hyper.model_fields, *place, "set", name)
+                self.say_of_key(unknown("setting", name, Hyper.model_fields), *place, "set", name)
                 continue
             try:
                 Hyper.model_validate({name: value}, strict=True)
