@@ -38,14 +38,11 @@ def explain(study: Study, catalogue: Catalogue, encoders: Mapping[str, EncoderSo
         SpecError: a setting is unknown or impossible.
     """
     resolver = Resolver(catalogue.protocol(study.spec.protocol), study.spec.overrides, max_lengths(study, encoders))
-    arms: dict[tuple[str, int], dict[tuple[str, str], None]] = {}
-    parts: dict[tuple[str, int], tuple[Subject, Resolved, bool]] = {}
+    arms: dict[tuple[str, tuple[tuple[str, Setting], ...]], dict[tuple[str, str], None]] = {}
 
     def add(title: str, subject: Subject, *, of_a_mix: bool = False) -> None:
-        resolved = resolver.resolve(subject)
-        key = (title, id(resolved))
-        parts[key] = (subject, resolved, of_a_mix)
-        arms.setdefault(key, {})[subject.encoder, subject.curriculum] = None
+        deciding = _deciding(subject, resolver.resolve(subject), of_a_mix)
+        arms.setdefault((title, tuple(deciding.items())), {})[subject.encoder, subject.curriculum] = None
 
     pairs = [(encoder.name, curriculum) for encoder in study.spec.encoders for curriculum in study.spec.curricula]
     for encoder, curriculum in pairs:
@@ -61,10 +58,7 @@ def explain(study: Study, catalogue: Catalogue, encoders: Mapping[str, EncoderSo
             subject = settings.of_target(target, catalogue, curriculum.name, encoder)
             on = f" (trained on {subject.trained})" if subject.trained != subject.name else ""
             add(f"target {target.task}{on}", subject)
-    return tuple(
-        Explanation(key[0], tuple(arms[key]), _deciding(subject, resolved, of_a_mix))
-        for key, (subject, resolved, of_a_mix) in parts.items()
-    )
+    return tuple(Explanation(title, tuple(found), dict(deciding)) for (title, deciding), found in arms.items())
 
 
 def _deciding(subject: Subject, resolved: Resolved, of_a_mix: bool) -> dict[str, Setting]:

@@ -1,0 +1,145 @@
+"""From a file to a plan: real slices, encoders in folders, and what is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stilts_core.catalog.load import load_catalogue
+from stilts_core.errors import DataError, MissingInputError, SpecError
+from stilts_core.planning.encoders import resolve_encoders
+from stilts_core.planning.estimate import transformer_parameters
+from stilts_core.planning.load import plan_study
+from stilts_core.planning.plan import EncoderSource, Plan, StageKind
+from stilts_core.spec.study import Study
+
+REAL = """
+kind: Study
+metadata: {name: real}
+spec:
+  encoders: [xlm-roberta-base]
+  curricula: [baseline, mnli, squad_v1, {name: mnli-hellaswag, steps: [mnli, hellaswag]}]
+  targets: [xnli, udpos, xquad, tydiqa, tatoeba]
+  seeds: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory, slices: Path) -> Plan:
+    folder = tmp_path_factory.mktemp("real")
+    (folder / "study.yaml").write_text(REAL)
+    return plan_study(folder / "study.yaml", data_root=str(slices), cache=folder / "cache")
+
+
+def test_every_language_of_the_real_slices_is_planned(real: Plan) -> None:
+    languages = {cell.target: cell.languages for cell in real.cells}
+    assert {target: len(found) for target, found in languages.items()} == {
+        "xnli": 15,
+        "udpos": 33,
+        "xquad": 11,
+        "tydiqa": 9,
+        "tatoeba": 36,
+    }
+    assert set(languages["xnli"].values()) == {"dev"}
+    assert {languages["udpos"][code] for code in ("kk", "th", "tl", "yo")} == {"test"}
+    formats = {
+        file.role: file.format
+        for stage in real.stages
+        if stage.kind is StageKind.PREPARE and getattr(stage.params, "task", "") == "udpos"
+        for file in stage.files
+    }
+    assert [formats[f"test/{code}"] for code in ("kk", "th", "tl", "yo")] == ["conllu"] * 4
+    assert formats["dev/af"] == "tags-tsv"
+
+
+def test_notes_name_the_languages_of_another_split_and_the_unpinned_encoder(real: Plan) -> None:
+    assert any(note.startswith("xnli: scored on dev data, for want of test data, in 15 of 15") for note in real.notes)
+    assert any("no `revision` is given" in note for note in real.notes)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(REAL)
+    (tmp_path / "data").mkdir()
+    with pytest.raises(MissingInputError, match=r"xnli/test-ar\.tsv"):
+        plan_study(tmp_path / "study.yaml", data_root=str(tmp_path / "data"), cache=tmp_path / "cache")
+    with pytest.raises(MissingInputError, match="nowhere"):
+        plan_study(tmp_path / "study.yaml", data_root=str(tmp_path / "nowhere"), cache=tmp_path / "cache")
+
+
+def test_names_are_checked_with_their_place(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(REAL.replace("squad_v1,", "squad_v3,"))
+    with pytest.raises(SpecError, match=r"study\.yaml:6:\d+: .*squad_v3"):
+        plan_study(tmp_path / "study.yaml", data_root=str(tmp_path), cache=tmp_path / "cache")
+
+
+CONFIG = {
+    "model_type": "xlm-roberta",
+    "num_hidden_layers": 6,
+    "hidden_size": 256,
+    "intermediate_size": 1024,
+    "max_position_embeddings": 130,
+    "pad_token_id": 1,
+}
+
+
+def encoder_folder(folder: Path, **files: str) -> Path:
+    folder.mkdir()
+    whole = {"config.json": json.dumps(CONFIG), "tokenizer.json": "{}", "model.safetensors": "weights", **files}
+    for name, text in whole.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def resolved(encoder: Any, cache: Path) -> EncoderSource:
+    spec = {"encoders": [encoder], "curricula": ["baseline"], "targets": ["xnli"]}
+    study = Study.model_validate({"metadata": {"name": "a"}, "spec": spec})
+    (source,) = resolve_encoders(study, load_catalogue(), cache).values()
+    return source
+
+
+def test_a_folder_is_known_by_what_is_in_it(tmp_path: Path) -> None:
+    one = resolved(str(encoder_folder(tmp_path / "one")), tmp_path / "cache")
+    two = resolved(str(encoder_folder(tmp_path / "two")), tmp_path / "cache")
+    other = resolved(str(encoder_folder(tmp_path / "three", **{"model.safetensors": "x"})), tmp_path / "cache")
+    assert one.digest == two.digest != other.digest
+    assert one.location == str(tmp_path / "one")
+    assert (one.max_length, one.parameters) == (128, int(transformer_parameters(6, 256, 1024)))
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        (["tokenizer.json"], "lacks its tokenizer"),
+        (["model.safetensors"], "lacks its weights"),
+        (["config.json", "tokenizer.json"], "lacks its configuration .* and its tokenizer"),
+    ],
+)
+def test_an_encoder_that_is_not_whole_says_what_it_lacks(tmp_path: Path, gone: list[str], named: str) -> None:
+    folder = encoder_folder(tmp_path / "encoder")
+    for name in gone:
+        (folder / name).unlink()
+    with pytest.raises(MissingInputError, match=named):
+        resolved(str(folder), tmp_path / "cache")
+
+
+def test_a_configuration_that_is_none_is_refused(tmp_path: Path) -> None:
+    folder = encoder_folder(tmp_path / "encoder", **{"config.json": "{"})
+    with pytest.raises(DataError, match=r"config\.json of the encoder"):
+        resolved(str(folder), tmp_path / "cache")
+
+
+def test_a_hub_id_is_known_by_its_name_and_revision(tmp_path: Path) -> None:
+    plain = resolved("xlm-roberta-base", tmp_path)
+    pinned = resolved({"name": "base", "source": "xlm-roberta-base", "revision": "abc"}, tmp_path)
+    spelled = resolved({"name": "base", "source": "FacebookAI/xlm-roberta-base"}, tmp_path)
+    assert plain.location == "FacebookAI/xlm-roberta-base"
+    assert plain.digest == spelled.digest != pinned.digest
+    assert (plain.max_length, plain.parameters) == (512, int(transformer_parameters(12, 768)))
+
+
+def test_a_path_that_is_no_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="no folder"):
+        resolved({"name": "base", "source": str(tmp_path / "nowhere")}, tmp_path)
