@@ -62,7 +62,7 @@ def index(root: str, profile_path: Path | None) -> int:
 def check(root: str, study: Path | None, profile_path: Path | None) -> int:
     """Show which data sets are there, in which languages, and where the missing ones are looked for.
 
-    The exit status is 65 if a file cannot be read, and 66 if a task of the study has nothing to be trained or
+    The exit status is 65 if a file cannot be used, and 66 if a task of the study has nothing to be trained or
     scored on.
     """
     from rich.console import Console
@@ -138,7 +138,7 @@ def _table(rows: Sequence[Coverage]) -> Table:
 
 def _state(row: Coverage, in_dev: set[str]) -> tuple[str, str]:
     if row.fault:
-        return "unreadable", "red"
+        return "unusable", "red"
     if not row.missing:
         return ("present", "green") if row.found else ("missing", "yellow")
     if row.split == "test" and in_dev.issuperset(row.missing):

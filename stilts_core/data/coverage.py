@@ -35,7 +35,7 @@ class Coverage:
         missing: the languages of the task without a file.
         looked_for: where the first missing language was looked for; where there is no file at all, every place.
         records: in all files together; None where they were not counted.
-        fault: what is wrong with the first file that cannot be read, if any.
+        fault: what is wrong with the first file that cannot be used, if any.
     """
 
     task: str
@@ -129,7 +129,10 @@ def _counted(root: DataRoot, task: Task, row: Coverage) -> Coverage:
             return row
         for file in row.found:
             path, pair = root.fetch(file.path), root.fetch(file.pair) if file.pair else None
-            records += len(read(file.format, path, pair=pair, labels=task.labels, language=file.language))
+            found = read(file.format, path, pair=pair, labels=task.labels, language=file.language)
+            if not all(getattr(record, "has_gold", True) for record in found):
+                return replace(row, fault=f"{path} withholds its answers: nothing can be trained or scored on it")
+            records += len(found)
     except StiltsError as error:
         return replace(row, fault=error.message)
     return replace(row, records=records)
