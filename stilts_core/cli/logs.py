@@ -35,6 +35,7 @@ def command(
 ) -> int:
     """Show what STAGE printed: the beginning of its fingerprint, or a part of its label."""
     from stilts_core.cli.options import store_settings
+    from stilts_core.engine.labels import stage_title
     from stilts_core.planning.load import plan_study
     from stilts_core.spec.load import load_profile
     from stilts_core.storage.open import open_store
@@ -45,7 +46,7 @@ def command(
     plan = plan_study(study, data_root=data_root, profile=profile)
     found = find_stage(plan, stage)
     attempt = _find_attempt(opened, found, number)
-    click.echo(f"# {found.label or found.kind.value}, {found.fingerprint[:12]}, attempt {attempt.folder}", err=True)
+    click.echo(f"# {stage_title(found)}, {found.fingerprint[:12]}, attempt {attempt.folder}", err=True)
     _show(opened, found.fingerprint, attempt, follow)
     return 0
 
@@ -56,31 +57,33 @@ def find_stage(plan: Plan, text: str) -> Stage:
     Raises:
         SpecError: there is no such stage, or more than one.
     """
+    from stilts_core.engine.labels import stage_title
     from stilts_core.errors import SpecError
 
     wanted = text.casefold()
     for matches in (
         [stage for stage in plan.stages if stage.fingerprint.startswith(wanted)],
-        [stage for stage in plan.stages if stage.label.casefold() == wanted],
-        [stage for stage in plan.stages if wanted in stage.label.casefold()],
+        [stage for stage in plan.stages if wanted in (stage.label.casefold(), stage_title(stage).casefold())],
+        [stage for stage in plan.stages if wanted in stage_title(stage).casefold()],
     ):
         if len(matches) == 1:
             return matches[0]
         if matches:
-            lines = [f"{stage.fingerprint[:12]}  {stage.label}" for stage in matches[:_SHOWN]]
+            lines = [f"{stage.fingerprint[:12]}  {stage_title(stage)}" for stage in matches[:_SHOWN]]
             more = [f"and {len(matches) - _SHOWN} more"] * (len(matches) > _SHOWN)
             raise SpecError(f'"{text}" is {len(matches)} stages.', hint="\n  ".join(["Choose one:", *lines, *more]))
     raise SpecError(f'The study has no stage "{text}".', hint="`stilts plan` and `stilts status` list them.")
 
 
 def _find_attempt(store: Store, stage: Stage, number: int | None) -> Attempt:
+    from stilts_core.engine.labels import stage_title
     from stilts_core.errors import MissingInputError
     from stilts_core.storage.attempts import list_attempts
 
     attempts = list_attempts(store, stage.fingerprint)
     chosen = [attempt for attempt in attempts if number in (None, attempt.number)]
     if not attempts:
-        raise MissingInputError(f"{stage.label or stage.kind.value} has not been tried yet, so there is no log.")
+        raise MissingInputError(f"{stage_title(stage)} has not been tried yet, so there is no log.")
     if not chosen:
         known = ", ".join(str(attempt.number) for attempt in attempts)
         raise MissingInputError(f"There is no attempt {number} of that stage.", hint=f"There are: {known}.")

@@ -133,12 +133,14 @@ def _collect(plan: Plan, store: Store, statuses: Mapping[str, Status], out: Path
 
 def _conclude(study: Path, plan: Plan, statuses: Mapping[str, Status], stopped: bool) -> int:
     """Say how it ended, and give the exit status."""
-    from stilts_core.engine.labels import exit_name
+    from stilts_core.cli.watch import summarise
+    from stilts_core.engine.labels import exit_name, stage_title
     from stilts_core.engine.states import State
 
-    labels = {stage.fingerprint: stage.label or stage.kind.value for stage in plan.stages}
+    labels = {stage.fingerprint: stage_title(stage) for stage in plan.stages}
     failed = [(name, status) for name, status in statuses.items() if status.state is State.FAILED]
     blocked = sum(status.state is State.BLOCKED for status in statuses.values())
+    click.echo(f"{plan.name}: {summarise(statuses)}")
     for name, status in failed[:_SHOWN_FAILURES]:
         code = exit_name(status.exit_code)
         click.echo(f"{labels[name]} failed{f' ({code})' * bool(code)}: {status.why}", err=True)

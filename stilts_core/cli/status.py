@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS = 2.0
 _MARGIN = 6
+_PIPE_WIDTH = 200
 
 
 @click.command("status", epilog="Example: stilts status jobs/quickstart.yaml --watch")
 @study_options
+@click.option("--all", "everything", is_flag=True, help="Show stages that wait for others or are done, too.")
 @click.option("--watch", is_flag=True, help="Keep showing it until every stage has ended, or Ctrl-C.")
-def command(study: Path, store: str | None, data_root: str | None, profile_path: Path | None, watch: bool) -> int:
+def command(
+    study: Path, store: str | None, data_root: str | None, profile_path: Path | None, everything: bool, watch: bool
+) -> int:
     """Show how far a study is, and why what waits is waiting."""
     from rich.console import Console
 
@@ -40,9 +44,11 @@ def command(study: Path, store: str | None, data_root: str | None, profile_path:
     opened = open_store(settings.uri or "", settings.s3)
     plan = plan_study(study, data_root=data_root, profile=profile)
     console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
     if not watch:
         now = time.time()
-        console.print(picture(plan, look(opened, plan, now), now))
+        console.print(picture(plan, look(opened, plan, now), now, everything=everything, fit=console.is_terminal))
         return 0
     from rich.live import Live
 
@@ -52,38 +58,58 @@ def command(study: Path, store: str | None, data_root: str | None, profile_path:
         while True:
             now = time.time()
             statuses = look(opened, plan, now)
-            live.update(picture(plan, statuses, now, room=console.height - _MARGIN), refresh=True)
+            live.update(
+                picture(plan, statuses, now, everything=everything, room=console.height - _MARGIN), refresh=True
+            )
             if all(status.state in FINAL for status in statuses.values()):
                 return 0
             time.sleep(_WATCH_SECONDS)
 
 
-def picture(plan: Plan, statuses: Mapping[str, Status], now: float, room: int | None = None) -> RenderableType:
-    """A line of totals, and a row for each stage that is not done; ``room`` bounds the rows."""
+def picture(
+    plan: Plan,
+    statuses: Mapping[str, Status],
+    now: float,
+    *,
+    everything: bool = False,
+    fit: bool = True,
+    room: int | None = None,
+) -> RenderableType:
+    """A line of totals, and a row for each stage that runs, has failed, is blocked or could run.
+
+    Args:
+        plan: the study's.
+        statuses: of all of its stages.
+        now: seconds since the epoch.
+        everything: rows for the other stages too.
+        fit: as wide as the terminal, not wider.
+        room: rows at most.
+    """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    from stilts_core.engine.labels import duration
+    from stilts_core.engine.labels import duration, stage_title
     from stilts_core.engine.states import GOOD, State
 
     order = {State.RUNNING: 0, State.FAILED: 1, State.QUEUED: 2, State.BLOCKED: 3, State.WAITING: 4}
     counts = Counter(status.state for status in statuses.values())
     done = sum(counts[state] for state in GOOD)
-    parts = [f"{counts[state]} {state}" for state in order if counts[state]]
-    head = Text(f"{plan.name}: {', '.join([f'{done} of {len(plan.stages)} stages done', *parts])}", style="bold")
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("stage", "kind", "what", "state", "for", "why"):
-        table.add_column(column, no_wrap=column != "why")
-    rest = [stage for stage in plan.stages if statuses[stage.fingerprint].state not in GOOD]
-    rest.sort(key=lambda stage: order.get(statuses[stage.fingerprint].state, len(order)))
-    shown = rest if room is None else rest[: max(1, room)]
+    parts = [f"{done} of {len(plan.stages)} stages done", *(f"{counts[s]} {s}" for s in order if counts[s])]
+    head = Text(f"{plan.name}: {', '.join(parts)}", style="bold")
+    rows = [
+        stage for stage in plan.stages if everything or statuses[stage.fingerprint].state not in GOOD | {State.WAITING}
+    ]
+    rows.sort(key=lambda stage: order.get(statuses[stage.fingerprint].state, len(order)))
+    shown = rows if room is None else rows[: max(1, room)]
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=fit)
+    for column, ratio in (("id", None), ("stage", 3), ("state", None), ("for", None), ("why", 4)):
+        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=ratio)
     for stage in shown:
         status = statuses[stage.fingerprint]
         since = duration(now - status.since) if status.since is not None else ""
-        table.add_row(
-            stage.fingerprint[:12], stage.kind.value, Text(stage.label), status.state.value, since, Text(status.why)
-        )
-    if len(rest) > len(shown):
-        table.add_row("…", "", f"and {len(rest) - len(shown)} more")
-    return Group(head, *([table] if rest else []))
+        why = " ".join(status.why.split())
+        table.add_row(stage.fingerprint[:8], Text(stage_title(stage)), status.state.value, since, Text(why))
+    if len(rows) > len(shown):
+        table.add_row("", f"and {len(rows) - len(shown)} more")
+    return Group(head, *([table] if rows else []))

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stilts_core.engine.labels import describe_progress, duration, moment, remaining, steps
+from stilts_core.engine.labels import describe_progress, duration, moment, remaining, stage_title, steps
 from stilts_core.engine.states import GOOD, LIVE, State, Status
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.began = self.clock()
-        self.labels = {stage.fingerprint: stage.label or stage.kind.value for stage in self.plan.stages}
+        self.labels = {stage.fingerprint: stage_title(stage) for stage in self.plan.stages}
         self.kinds = {stage.fingerprint: stage.kind.value for stage in self.plan.stages}
 
     def update(self, statuses: Mapping[str, Status], observations: Sequence[Observation]) -> list[str]:
@@ -100,18 +100,17 @@ class Scene:
             counts.setdefault(self.kinds[name], Counter())[status.state] += 1
         return dict(sorted(counts.items(), key=lambda item: _SHORT.get(item[0], len(_SHORT))))
 
-    def summary(self) -> str:
-        """``12 of 40 done (5 reused), 2 running, 1 failed, 3 blocked``."""
-        counts = Counter(status.state for status in self.statuses.values())
-        parts = [f"{counts[State.DONE] + counts[State.REUSED]} of {len(self.plan.stages)} stages done"]
-        if counts[State.REUSED]:
-            parts[0] += f" ({counts[State.REUSED]} reused)"
-        running = sum(counts[state] for state in LIVE)
-        parts += [f"{running} running"] * bool(running)
-        parts += [
-            f"{counts[state]} {state}" for state in (State.FAILED, State.BLOCKED, State.CANCELLED) if counts[state]
-        ]
-        return ", ".join(parts)
+
+def summarise(statuses: Mapping[str, Status]) -> str:
+    """``12 of 40 stages done (5 reused), 2 running, 1 failed, 3 blocked``."""
+    counts = Counter(status.state for status in statuses.values())
+    parts = [f"{sum(counts[state] for state in GOOD)} of {len(statuses)} stages done"]
+    if counts[State.REUSED]:
+        parts[0] += f" ({counts[State.REUSED]} reused)"
+    running = sum(counts[state] for state in LIVE)
+    parts += [f"{running} running"] * bool(running)
+    parts += [f"{counts[state]} {state}" for state in (State.FAILED, State.BLOCKED, State.CANCELLED) if counts[state]]
+    return ", ".join(parts)
 
 
 class PlainWatch:
@@ -131,7 +130,7 @@ class PlainWatch:
         if now < self._next_progress:
             return
         self._next_progress = now + _PROGRESS_SECONDS
-        self.note(self._scene.summary())
+        self.note(summarise(self._scene.statuses))
         for name, status, seen in self._scene.live():
             known = describe_progress(seen.progress) if seen and seen.progress else ""
             self.note(f"  {self._scene.labels[name]}: {status.state}{': ' * bool(known)}{known}")
@@ -164,7 +163,12 @@ class TerminalWatch:
 
         scene = self._scene
         elapsed = duration(scene.clock() - scene.began)
-        head = Text(f"{scene.plan.name}: {scene.summary()}, {elapsed}", style="bold", no_wrap=True, overflow="ellipsis")
+        head = Text(
+            f"{scene.plan.name}: {summarise(scene.statuses)}, {elapsed}",
+            style="bold",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
         totals, live = self._totals(), scene.live()
         room = max(4, self._console.height - 3 - totals.row_count)
         shown = live[: max(1, room - 2)] if live else []

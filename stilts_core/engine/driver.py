@@ -188,6 +188,8 @@ class Driver:
 
     def _next_look(self, decision: Decision, now: float) -> float:
         times = [self._next_sweep]
+        if any(isinstance(action, Start) for action in decision.actions):
+            times.append(now)  # the backend may have a word on what it has just started
         if decision.wake is not None:
             times.append(decision.wake)
         if self._deadline is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from stilts_core.engine.labels import stage_title
 from stilts_core.planning.plan import Stage
 
 
@@ -63,7 +64,7 @@ class Graph:
         for stage in stages:
             name = stage.fingerprint
             order.append(name)
-            labels[name] = stage.label or f"{stage.kind} {name[:8]}"
+            labels[name] = stage_title(stage)
             parents[name] = tuple(dict.fromkeys(stage.parents.values()))
             children[name] = []
             needs[name] = need(stage)

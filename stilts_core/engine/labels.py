@@ -5,14 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 
 from stilts_core.errors import EXIT_CODES
+from stilts_core.planning.plan import Stage
 from stilts_core.stages.context import Progress
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_TENTHS_BELOW, _MINUTE, _HOUR, _DAY = 9.95, 60, 3600, 86400
+
+
+def stage_title(stage: Stage) -> str:
+    """A stage's kind and label, which only together tell it from others."""
+    return f"{stage.kind} {stage.label or stage.fingerprint[:8]}"
 
 
 def duration(seconds: float) -> str:
-    """In the two units that matter: ``8 s``, ``3:05``, ``2 h 10 m``, ``3 d 4 h``."""
+    """In the two units that matter: ``0.8 s``, ``12 s``, ``3:05``, ``2 h 10 m``, ``3 d 4 h``."""
     whole = max(0, round(seconds))
+    if seconds < _TENTHS_BELOW:
+        return f"{max(0.0, seconds):.1f} s"
     if whole < _MINUTE:
         return f"{whole} s"
     if whole < _HOUR:

@@ -22,7 +22,7 @@ FOLDER_SECONDS, REMOTE_SECONDS = 2.0, 10.0
 class Pulse:
     """Writes heartbeat and log beside the work, in a thread of its own, until the block ends.
 
-    What goes wrong here is said in the log and harms nothing else: no decision rests on a heartbeat.
+    What goes wrong later is said in the log and harms nothing else: no decision rests on a heartbeat.
     """
 
     def __init__(
@@ -35,6 +35,8 @@ class Pulse:
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
 
     def __enter__(self) -> Pulse:
+        # The first one is waited for: it takes the attempt's number, and shows early whether the store can be written.
+        self._once()
         self._thread.start()
         return self
 
@@ -44,13 +46,11 @@ class Pulse:
 
     def _beat(self) -> None:
         seconds = FOLDER_SECONDS if self._store.local_path("probe") is not None else REMOTE_SECONDS
-        while True:
+        while not self._over.wait(seconds):
             try:
                 self._once()
-            except StiltsError as error:
-                print(f"heartbeat: {error.message}", file=sys.stderr, flush=True)  # noqa: T201 (the stage's log)
-            if self._over.wait(seconds):
-                return
+            except (StiltsError, OSError) as error:
+                print(f"heartbeat: {error}", file=sys.stderr, flush=True)  # noqa: T201 (the stage's log)
 
     def _once(self) -> None:
         heartbeat = Heartbeat(updated=datetime.now(UTC), **asdict(self._progress()))
