@@ -66,7 +66,8 @@ def load_plan(
     root = open_data_root(study.spec.data.root, cache, s3)
     plan = make_plan(study, catalogue, root, encoders)
     notes = (*plan.notes, *unpinned(study, encoders))
-    return PlannedStudy(loaded, study, catalogue, encoders, plan.model_copy(update={"notes": notes}))
+    plan = plan.model_copy(update={"data_root": _absolute(study.spec.data.root), "notes": notes})
+    return PlannedStudy(loaded, study, catalogue, encoders, plan)
 
 
 def plan_study(
@@ -78,3 +79,8 @@ def plan_study(
 ) -> Plan:
     """The plan of a study's file; see `load_plan`."""
     return load_plan(study_path, data_root=data_root, profile=profile, cache=cache).plan
+
+
+def _absolute(root: str) -> str:
+    """A folder as it is called from any working directory; an address stays as it is."""
+    return root if "://" in root else str(Path(root).expanduser().absolute())

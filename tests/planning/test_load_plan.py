@@ -69,6 +69,15 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         plan_study(tmp_path / "study.yaml", data_root=str(tmp_path / "nowhere"), cache=tmp_path / "cache")
 
 
+def test_the_plan_knows_its_data_from_any_working_directory(
+    tmp_path: Path, slices: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "study.yaml").write_text(REAL)
+    monkeypatch.chdir(slices.parent)
+    plan = plan_study(tmp_path / "study.yaml", data_root=slices.name, cache=tmp_path / "cache")
+    assert plan.data_root == str(slices.absolute())
+
+
 def test_names_are_checked_with_their_place(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(REAL.replace("squad_v1,", "squad_v3,"))
     with pytest.raises(SpecError, match=r"study\.yaml:6:\d+: .*squad_v3"):

@@ -6,15 +6,13 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from planning_support import SOURCE, pretraining, study
 
+from stilts_core.catalog.load import load_catalogue
 from stilts_core.catalog.models import Head, Hyper, Protocol
 from stilts_core.planning.explain import explain
 from stilts_core.planning.settings import MIX, OF_A_TASK, Phase, Resolver, Setting, Subject, for_mix, for_task
 from stilts_core.spec.study import Match, Override
-
-from planning_support import SOURCE, pretraining, study  # isort: skip
-
-from stilts_core.catalog.load import load_catalogue
 
 PROTOCOL = Protocol.model_validate(
     {
