@@ -60,7 +60,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def table_row(out: str, first: str) -> list[str]:
     """The cells of the one table row that begins so; a percentage is one cell."""
-    (line,) = [line for line in out.splitlines() if line.startswith("  ") and line.split()[:1] == [first]]
+    (line,) = [line for line in out.split("\nNotes")[0].splitlines() if line.startswith(f"  {first} ")]
     return line.replace(" %", "%").split()
 
 
