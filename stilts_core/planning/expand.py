@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Head, Hyper, Protocol, Task
+from stilts_core.catalog.models import Head, Hyper, Task
 from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.planning import estimate, settings
 from stilts_core.planning.graph import Graph
 from stilts_core.planning.plan import (
+    UNCAPPED,
     Cell,
     EncoderSource,
     EvaluateParams,
@@ -24,8 +25,6 @@ from stilts_core.planning.reuse import reuse_notes
 from stilts_core.planning.settings import Resolved, Resolver
 from stilts_core.planning.sources import DataFiles, Locator
 from stilts_core.spec.study import Curriculum, Encoder, Step, Study, Target
-
-_STANDARD_CAP = int(Protocol.model_fields["mix_cap"].default)
 
 
 def make_plan(study: Study, catalogue: Catalogue, data: DataFiles, encoders: Mapping[str, EncoderSource]) -> Plan:
@@ -215,12 +214,12 @@ class _Expansion:
     def _training(self, origin: Origin, parts: list[tuple[TrainTask, Prepared]], common: Hyper | None) -> _Training:
         tasks = tuple(task for task, _ in parts)
         hyper = common or tasks[0].hyper
-        cap = _STANDARD_CAP if common is None else self._protocol.mix_cap
+        cap = UNCAPPED if common is None else self._protocol.mix_cap
         work = estimate.train_work(
             [data.amount for _, data in parts],
             hyper,
             [task.hyper.batch_size for task in tasks],
-            int(1e18) if common is None else cap,
+            cap,
             origin.body,
         )
         return _Training(tasks, hyper, cap, {f"data/{i}": data.stage for i, (_, data) in enumerate(parts)}, work)

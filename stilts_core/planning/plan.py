@@ -120,6 +120,10 @@ class PretrainParams(Frozen):
     settings: Pretraining
 
 
+UNCAPPED = 2**53
+"""A ``mix_cap`` over every training set: the largest power of two whose neighbours JSON readers keep apart."""
+
+
 class TrainTask(Frozen):
     """One task of a training; its data are the parent ``data/<index>``.
 
@@ -148,7 +152,7 @@ class TrainParams(Frozen):
 
     Attributes:
         hyper: the settings common to the step (learning rate, schedule, clipping, patience).
-        mix_cap: the K of examples-proportional sampling.
+        mix_cap: the K of examples-proportional sampling; `UNCAPPED` where a task is alone and trains on all it has.
     """
 
     tasks: tuple[TrainTask, ...] = Field(min_length=1)

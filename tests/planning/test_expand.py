@@ -12,6 +12,7 @@ from stilts_core.catalog.models import Head
 from stilts_core.errors import DataError, MissingInputError, SpecError, StiltsError
 from stilts_core.planning.expand import make_plan
 from stilts_core.planning.plan import (
+    UNCAPPED,
     EvaluateParams,
     Plan,
     StageKind,
@@ -164,6 +165,13 @@ def test_a_mix_has_a_data_parent_for_each_task() -> None:
     # What the step decides is the same for all its tasks.
     assert {task.hyper.learning_rate for task in stage.params.tasks} == {stage.params.hyper.learning_rate}
     assert stage.params.tasks[0].hyper.batch_size != stage.params.tasks[1].hyper.batch_size
+
+
+def test_the_cap_of_a_mix_does_not_shorten_a_training_alone() -> None:
+    plan = plan_of(study(curricula=["mnli", MIXED], protocol="corrected"))
+    cap = load_catalogue().protocols["corrected"].mix_cap
+    for stage in stages_of(plan, StageKind.TRAIN, TrainParams):
+        assert stage.params.mix_cap == (cap if len(stage.params.tasks) > 1 else UNCAPPED)
 
 
 def test_a_mix_learns_slower_with_masked_text() -> None:
