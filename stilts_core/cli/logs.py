@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stilts_core.cli.options import study_options
+from stilts_core.cli.options import open_study, study_options
 
 if TYPE_CHECKING:
     from stilts_core.planning.plan import Plan, Stage
@@ -34,20 +34,13 @@ def command(
     follow: bool,
 ) -> int:
     """Show what STAGE printed: the beginning of its fingerprint, or a part of its label."""
-    from stilts_core.cli.options import store_settings
     from stilts_core.engine.labels import stage_title
-    from stilts_core.planning.load import plan_study
-    from stilts_core.spec.load import load_profile
-    from stilts_core.storage.open import open_store
 
-    profile = load_profile(profile_path)
-    settings = store_settings(profile, store)
-    opened = open_store(settings.uri or "", settings.s3)
-    plan = plan_study(study, data_root=data_root, profile=profile)
-    found = find_stage(plan, stage)
-    attempt = _find_attempt(opened, found, number)
+    opened = open_study(study, store, data_root, profile_path)
+    found = find_stage(opened.plan, stage)
+    attempt = _find_attempt(opened.store, found, number)
     click.echo(f"# {stage_title(found)}, {found.fingerprint[:12]}, attempt {attempt.folder}", err=True)
-    _show(opened, found.fingerprint, attempt, follow)
+    _show(opened.store, found.fingerprint, attempt, follow)
     return 0
 
 

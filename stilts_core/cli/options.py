@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from stilts_core.planning.plan import Plan
     from stilts_core.spec.profile import Profile, StoreSettings
+    from stilts_core.storage.base import Store
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -45,3 +48,29 @@ def store_settings(profile: Profile, store: str | None) -> StoreSettings:
     if "://" not in uri:
         uri = str(Path(uri).expanduser().absolute())
     return profile.spec.store.model_copy(update={"uri": uri})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStudy:
+    """What STUDY and its options stand for."""
+
+    profile: Profile
+    settings: StoreSettings
+    store: Store
+    plan: Plan
+
+
+def open_study(study: Path, store: str | None, data_root: str | None, profile_path: Path | None) -> OpenedStudy:
+    """Read the profile, open the store, and plan the study.
+
+    Raises:
+        StiltsError: one of them cannot be had.
+    """
+    from stilts_core.planning.load import plan_study
+    from stilts_core.spec.load import load_profile
+    from stilts_core.storage.open import open_store
+
+    profile = load_profile(profile_path)
+    settings = store_settings(profile, store)
+    opened = open_store(settings.uri or "", settings.s3)
+    return OpenedStudy(profile, settings, opened, plan_study(study, data_root=data_root, profile=profile))

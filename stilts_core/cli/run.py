@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from stilts_core.cli.options import study_options
+from stilts_core.cli.options import open_study, study_options
 
 if TYPE_CHECKING:
+    from stilts_core.cli.options import OpenedStudy
     from stilts_core.cli.watch import PlainWatch, TerminalWatch
     from stilts_core.engine.driver import Driver
     from stilts_core.engine.states import Status
     from stilts_core.planning.plan import Plan
-    from stilts_core.spec.profile import Profile, StoreSettings
-    from stilts_core.storage.base import Store
 
 FAILED, INTERRUPTED = 1, 130
 _SHOWN_FAILURES = 5
@@ -40,43 +40,38 @@ def command(
 
     Stages that have committed are not run again: after a failure, a kill or Ctrl-C the same command goes on.
     """
-    from stilts_core.cli.options import store_settings
-    from stilts_core.planning.load import plan_study
-    from stilts_core.spec.load import load_profile
-    from stilts_core.storage.open import open_store
-
-    profile = load_profile(profile_path)
-    settings = store_settings(profile, store)
-    opened = open_store(settings.uri or "", settings.s3)
-    plan = plan_study(study, data_root=data_root, profile=profile)
-    statuses, stopped = _drive(plan, opened, settings, profile, slots)
-    report = _collect(plan, opened, statuses, out or Path("results") / plan.name)
-    status = _conclude(study, plan, statuses, stopped)
+    opened = open_study(study, store, data_root, profile_path)
+    plan = opened.plan
+    statuses, stopped = _drive(opened, slots)
+    report = _collect(opened, statuses, out or Path("results") / plan.name)
+    options = {"--store": store, "--data": data_root, "--profile": profile_path}
+    same = "".join(f" {name} {shlex.quote(str(value))}" for name, value in options.items() if value is not None)
+    status = _conclude(
+        plan, statuses, stopped, lambda verb, *more: shlex.join(["stilts", verb, str(study), *more]) + same
+    )
     click.echo(f"Report: {report}")
     return status
 
 
-def _drive(
-    plan: Plan, store: Store, settings: StoreSettings, profile: Profile, slots: int | None
-) -> tuple[Mapping[str, Status], bool]:
+def _drive(opened: OpenedStudy, slots: int | None) -> tuple[Mapping[str, Status], bool]:
     from stilts_core.data.root import default_cache
     from stilts_core.engine.local.launch import LocalRun, local_driver
     from stilts_core.engine.local.placement import LocalPlacement, usable_cores, visible_gpus
 
+    plan, profile = opened.plan, opened.profile
     placement = LocalPlacement(profile.spec, slots=slots, cores=usable_cores(), gpus=visible_gpus())
-    run = LocalRun(settings, default_cache(), placement, retries=profile.spec.retries)
-    store.put(plan_key(plan), f"{plan.model_dump_json(indent=1)}\n".encode())
+    run = LocalRun(opened.settings, default_cache(), placement, retries=profile.spec.retries)
+    opened.store.put(f"{_prefix(plan)}plan.json", f"{plan.model_dump_json(indent=1)}\n".encode())
     watch = _watch(plan)
-    with local_driver(plan, store, run, watch) as driver, watch.running(), _stopped_by_signals(driver, watch):
+    with local_driver(plan, opened.store, run, watch) as driver, watch.running(), _stopped_by_signals(driver):
         statuses = driver.run()
     return statuses, driver.stopping
 
 
-def plan_key(plan: Plan) -> str:
-    """Where a plan lies in its store."""
+def _prefix(plan: Plan) -> str:
     from stilts_core.storage.manifest import study_prefix
 
-    return f"{study_prefix(plan.name, plan.digest())}plan.json"
+    return study_prefix(plan.name, plan.digest())
 
 
 def _watch(plan: Plan) -> PlainWatch | TerminalWatch:
@@ -90,11 +85,9 @@ def _watch(plan: Plan) -> PlainWatch | TerminalWatch:
 
 
 @contextmanager
-def _stopped_by_signals(driver: Driver, watch: PlainWatch | TerminalWatch) -> Iterator[None]:
+def _stopped_by_signals(driver: Driver) -> Iterator[None]:
     def stop(*_: object) -> None:
-        again = driver.stopping
         driver.stop()
-        watch.note("ending at once" if again else "stopping the stages; again to end them at once")
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in numbers}
@@ -105,37 +98,23 @@ def _stopped_by_signals(driver: Driver, watch: PlainWatch | TerminalWatch) -> It
             signal.signal(number, handler)
 
 
-def _collect(plan: Plan, store: Store, statuses: Mapping[str, Status], out: Path) -> Path:
+def _collect(opened: OpenedStudy, statuses: Mapping[str, Status], out: Path) -> Path:
     """Write the collector's files here and into the store, gaps and all."""
     from stilts_core.analysis.collect import collect
-    from stilts_core.engine.states import GOOD
-    from stilts_core.errors import StorageError
-    from stilts_core.storage.manifest import study_prefix
+    from stilts_core.cli.collecting import gap_reasons, write_files
 
-    gaps = {
-        name: f"{status.state}: {status.why}" if status.why else status.state.value
-        for name, status in statuses.items()
-        if status.state not in GOOD
-    }
-    prefix = study_prefix(plan.name, plan.digest())
-    for name, content in collect(store, plan, gaps).items():
-        path = out / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        except OSError as error:
-            raise StorageError(
-                f"{path} could not be written: {error.strerror}.", hint="Choose another --out."
-            ) from error
-        store.put(f"{prefix}results/{name}", content)
+    files = collect(opened.store, opened.plan, gap_reasons(statuses))
+    write_files(files, out)
+    for name, content in files.items():
+        opened.store.put(f"{_prefix(opened.plan)}results/{name}", content)
     return out / "report.html"
 
 
-def _conclude(study: Path, plan: Plan, statuses: Mapping[str, Status], stopped: bool) -> int:
-    """Say how it ended, and give the exit status."""
+def _conclude(plan: Plan, statuses: Mapping[str, Status], stopped: bool, again: Callable[..., str]) -> int:
+    """Say how it ended, and give the exit status; ``again`` makes a command of a verb, on the same study."""
     from stilts_core.cli.watch import summarise
     from stilts_core.engine.labels import exit_name, stage_title
-    from stilts_core.engine.states import State
+    from stilts_core.engine.states import GOOD, State
 
     labels = {stage.fingerprint: stage_title(stage) for stage in plan.stages}
     failed = [(name, status) for name, status in statuses.items() if status.state is State.FAILED]
@@ -144,12 +123,14 @@ def _conclude(study: Path, plan: Plan, statuses: Mapping[str, Status], stopped: 
     for name, status in failed[:_SHOWN_FAILURES]:
         code = exit_name(status.exit_code)
         click.echo(f"{labels[name]} failed{f' ({code})' * bool(code)}: {status.why}", err=True)
-        click.echo(f"  Its log: stilts logs {study} {name[:12]}", err=True)
+        click.echo(f"  Its log: {again('logs', name[:12])}", err=True)
     if len(failed) > _SHOWN_FAILURES:
-        click.echo(f"{len(failed) - _SHOWN_FAILURES} more stages failed: stilts status {study}", err=True)
+        click.echo(f"{len(failed) - _SHOWN_FAILURES} more stages failed: {again('status')}", err=True)
     if blocked:
         click.echo(f"{blocked} stages could not run because of that.", err=True)
+    if all(status.state in GOOD for status in statuses.values()):
+        return 0
     if stopped:
         click.echo("Stopped. Run the same command again to go on: what has committed is kept.", err=True)
         return INTERRUPTED
-    return FAILED if failed or blocked else 0
+    return FAILED

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stilts_core.cli.options import study_options
+from stilts_core.cli.options import open_study, study_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,22 +33,19 @@ def command(
     """Show how far a study is, and why what waits is waiting."""
     from rich.console import Console
 
-    from stilts_core.cli.options import store_settings
     from stilts_core.engine.look import look
-    from stilts_core.planning.load import plan_study
-    from stilts_core.spec.load import load_profile
-    from stilts_core.storage.open import open_store
 
-    profile = load_profile(profile_path)
-    settings = store_settings(profile, store)
-    opened = open_store(settings.uri or "", settings.s3)
-    plan = plan_study(study, data_root=data_root, profile=profile)
+    opened = open_study(study, store, data_root, profile_path)
     console = Console()
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     if not watch:
         now = time.time()
-        console.print(picture(plan, look(opened, plan, now), now, everything=everything, fit=console.is_terminal))
+        console.print(
+            picture(
+                opened.plan, look(opened.store, opened.plan, now), now, everything=everything, fit=console.is_terminal
+            )
+        )
         return 0
     from rich.live import Live
 
@@ -57,9 +54,9 @@ def command(
     with Live(console=console, auto_refresh=False) as live:
         while True:
             now = time.time()
-            statuses = look(opened, plan, now)
+            statuses = look(opened.store, opened.plan, now)
             live.update(
-                picture(plan, statuses, now, everything=everything, room=console.height - _MARGIN), refresh=True
+                picture(opened.plan, statuses, now, everything=everything, room=console.height - _MARGIN), refresh=True
             )
             if all(status.state in FINAL for status in statuses.values()):
                 return 0

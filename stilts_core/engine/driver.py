@@ -82,12 +82,16 @@ class Driver:
         self._statuses: dict[str, Status] = {}
         self._settled: set[tuple[str, int]] = set()  # ended attempts whose stage was looked up after their end
         self._deadline: float | None = None  # set once the run is being stopped
+        self._word = ""
         self._next_sweep = 0.0
         self._store_failing_since: float | None = None
 
     def stop(self) -> None:
         """Start nothing more and stop what runs; a second call ends it at once. A signal handler may call this."""
-        self._deadline = self._clock() + (self._pace.grace if self._deadline is None else 0.0)
+        again = self._deadline is not None
+        self._deadline = self._clock() + (0.0 if again else self._pace.grace)
+        # Told by the loop: whoever interrupts it may be in the middle of telling something else.
+        self._word = "ending the stages at once" if again else "stopping the stages; once more to end them at once"
         self._backend.wake()
 
     @property
@@ -106,6 +110,9 @@ class Driver:
         self._next_sweep = self._clock() + self._pace.sweep
         while True:
             now = self._clock()
+            if self._word:
+                word, self._word = self._word, ""
+                self._listener.note(word)
             observations = self._look(now)
             decision = decide(
                 self._graph,
