@@ -1,6 +1,6 @@
 """Dropout for processors, whose own draws one Bernoulli variable at a time from a serial generator.
 
-Sixteen random bits an element are enough: a 64-bit draw serves four of them, which makes the mask several times cheaper.
+Sixteen random bits an element are enough: a 64-bit draw serves four of them, and the mask gets several times cheaper.
 """
 
 from __future__ import annotations
