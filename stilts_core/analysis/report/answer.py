@@ -105,10 +105,10 @@ def _point(rows: Sequence[Summary]) -> str:
             f"{score(base.score.mean)}), so the differences say little."
         )
     best, worst = ranked[0], ranked[-1]
-    chance = _chance_words([row for row in (base, *ranked) if row.mostly_at_chance])
+    warnings = _chance_words((base, *ranked)) + _degenerate_words((base, *ranked))
     if (best.gain.mean or 0.0) <= 0:
         level = f"the baseline's {score(base.score.mean)}"
-        return f"No curriculum gains over {level}; {best.curriculum} comes nearest, {_gain(best)}.{chance}"
+        return f"No curriculum gains over {level}; {best.curriculum} comes nearest, {_gain(best)}.{warnings}"
     steady = [row for row in ranked if row.gain.same_sign and (row.gain.mean or 0) > 0 and len(row.gain.values) > 1]
     text = f"{best.curriculum} gains most, {_gain(best)}, from {score(base.score.mean)} to {score(best.score.mean)}."
     if len(best.gain.values) > 1 and best not in steady:
@@ -118,7 +118,7 @@ def _point(rows: Sequence[Summary]) -> str:
         text += f" {listed(others)} also {'gains' if len(others) == 1 else 'gain'} in every seed."
     if worst is not best and worst.gain.same_sign and (worst.gain.mean or 0.0) < 0:
         text += f" {worst.curriculum} loses, {_gain(worst)}."
-    return text + chance + _degenerate_words([base, *ranked])
+    return text + warnings
 
 
 def _degenerate_words(rows: Sequence[Summary]) -> str:
@@ -129,11 +129,10 @@ def _degenerate_words(rows: Sequence[Summary]) -> str:
 
 
 def _chance_words(rows: Sequence[Summary]) -> str:
-    if not rows:
+    found = [row.curriculum for row in rows if row.mostly_at_chance]
+    if not found:
         return ""
-    names = listed([row.curriculum for row in rows])
-    verb = "stays" if len(rows) == 1 else "stay"
-    return f" At least half of the scores of {names} {verb} at the level of guessing."
+    return f" At least half of the scores of {listed(found)} stay at the level of guessing."
 
 
 def _caveat(summary: Sequence[Summary]) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from stilts_core.analysis.report.figures import Style, key_mark
 from stilts_core.catalog.load import Catalogue, load_catalogue
 from stilts_core.catalog.models import Language, Metric
+from stilts_core.data.root import overlay_for
 from stilts_core.planning.plan import EvaluateParams, Plan
 from stilts_core.spec.study import BASELINE, Curriculum, Encoder, Study
 
@@ -41,7 +42,7 @@ class Names:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        return load_catalogue(self.study.spec.tasks if self.study else ())
+        return load_catalogue(self.study.spec.tasks if self.study else (), overlay_for(self.plan.data_root))
 
     @cached_property
     def _several_encoders(self) -> bool:

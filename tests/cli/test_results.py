@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from fake_study import entry, manifest
+
+from stilts_core.cli.main import main
+from stilts_core.planning.load import plan_study
+from stilts_core.planning.plan import EvaluateParams, Plan
+from stilts_core.storage.folder import FolderStore
+from stilts_core.storage.manifest import manifest_key
+
+STUDY = """
+apiVersion: stilts/v1alpha1
+kind: Study
+metadata: {name: tiny, title: A title}
+spec:
+  encoders: [xlm-roberta-base]
+  curricula: [baseline, mnli]
+  targets: [{task: xnli, languages: [en, de]}, {task: tatoeba, languages: [de]}]
+  seeds: 2
+  data: {root: data}
+"""
+PAIRS = ["mnli/train-en.tsv", "mnli/dev-en.tsv", "xnli/train-en.tsv", "xnli/dev-en.tsv"]
+PAIRS += ["xnli/test-en.tsv", "xnli/test-de.tsv"]
+SENTENCES = ["tatoeba/tatoeba.deu-eng.deu", "tatoeba/tatoeba.deu-eng.eng"]
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in (*PAIRS, *SENTENCES):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("It rains.\tIt is wet.\tentailment\n" if name in PAIRS else "It rains.\n", encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(STUDY, encoding="utf-8")
+    return tmp_path / "tiny.yaml"
+
+
+def commit(plan: Plan, store: FolderStore, target: str) -> None:
+    """Commit the evaluations of a target; mnli is 3 and 5 points above the baseline's 50."""
+    stages = {stage.fingerprint: stage for stage in plan.stages}
+    for cell in plan.cells:
+        stage = stages[cell.fingerprint]
+        if cell.target == target and isinstance(stage.params, EvaluateParams):
+            value = 50.0 + (3.0 + 2 * cell.seed) * (cell.curriculum == "mnli")
+            languages = {code: entry(value) for code in cell.languages}
+            one = manifest(stage, {"metric": stage.params.metric.value, "languages": languages})
+            store.put(manifest_key(cell.fingerprint), one.model_dump_json().encode())
+
+
+def test_results_of_what_has_committed(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
+    assert main(["results", str(study), "--out", "made"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[:3] == [
+        "gain, points        xnli  tatoeba  mean",
+        "mnli          +4.0 ± 1.4        –     –",
+        f"4 of 8 cells have all of their scores; what is missing and why: {Path('made/tables/missing.csv')}",
+    ]
+    assert all(Path(name).is_file() for name in shown[3:])
+    with Path("made/summary.csv").open(encoding="utf-8", newline="") as lines:
+        rows = {(row["curriculum"], row["target"]): row for row in csv.DictReader(lines)}
+    assert rows["mnli", "xnli"]["gain"] == "4.0"
+    missing = Path("made/tables/missing.csv").read_text(encoding="utf-8")
+    assert missing.count("waiting: ") == 4
+
+
+def test_results_lie_where_a_run_leaves_them(study: Path) -> None:
+    assert main(["results", str(study), "--store", "elsewhere"]) == 0
+    assert Path("results/tiny/results.csv").is_file()
+
+
+def test_the_report_alone(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
+    assert main(["report", str(study), "--out", "there/page.html"]) == 0
+    assert capsys.readouterr().out == f"Report: {Path('there/page.html')}\n"
+    assert [path.name for path in Path("there").iterdir()] == ["page.html"]
+    assert "mnli gains most, +4.0 points" in Path("there/page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", ["results", "report"])
+def test_help_ends_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    assert f"Example: stilts {verb} jobs/quickstart.yaml --out" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("taken").write_text("", encoding="utf-8")
+    assert main(["results", str(study), "--out", "taken"]) == 73
+    said = capsys.readouterr().err
+    assert "could not be written" in said
+    assert "Traceback" not in said
