@@ -70,7 +70,7 @@ class Scene:
             case State.DONE:
                 return f"{label}: done in {duration(now - self._since(name, now))}"
             case State.FAILED:
-                return f"{label}: failed: {status.why}"
+                return f"{label}: failed: {' '.join(status.why.split())}"
             case State.QUEUED if status.attempt:
                 return f"{label}: {status.why}"
             case _:
@@ -194,7 +194,7 @@ class TerminalWatch:
     def _live(self, shown: Sequence[tuple[str, Status, Observation | None]], count: int) -> Table:
         from rich.text import Text
 
-        table = _grid("stage", "state", "step", "loss", "ex/s", "left", header=True)
+        table = _grid("stage", "state", "step", "loss", "ex/s", "left", header=True, wide={"stage": 3, "state": 2})
         for name, status, seen in shown:
             progress = seen.progress if seen else None
             left = remaining(progress, self._scene.running_for(name)) if progress else None
@@ -228,10 +228,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
-def _grid(*columns: str, header: bool = False) -> Table:
+def _grid(*columns: str, header: bool = False, wide: Mapping[str, int] | None = None) -> Table:
+    """A table without lines; the columns in ``wide`` share, by weight, the room that the others leave."""
     from rich.table import Table
 
-    table = Table(box=None, show_header=header, header_style="dim", padding=(0, 2, 0, 0))
-    for index, column in enumerate(columns):
-        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=None, min_width=3 if index else 12)
+    table = Table(box=None, show_header=header, header_style="dim", padding=(0, 2, 0, 0), expand=bool(wide))
+    for column in columns:
+        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=(wide or {}).get(column))
     return table

@@ -83,6 +83,8 @@ class Driver:
         self._settled: set[tuple[str, int]] = set()  # ended attempts whose stage was looked up after their end
         self._deadline: float | None = None  # set once the run is being stopped
         self._word = ""
+        self._decision: Decision | None = None
+        self._facts: object = None
         self._next_sweep = 0.0
         self._store_failing_since: float | None = None
 
@@ -114,21 +116,35 @@ class Driver:
                 word, self._word = self._word, ""
                 self._listener.note(word)
             observations = self._look(now)
-            decision = decide(
-                self._graph,
-                self._committed,
-                observations,
-                self._limits,
-                now,
-                reused=self._reused,
-                stopping=self.stopping,
-            )
+            decision = self._decide(observations, now)
             self._apply(decision, now)
             self._statuses = stamp(self._statuses, decision.statuses, now)
             self._listener.update(self._statuses, observations)
             if all(status.state in FINAL for status in self._statuses.values()):
                 return self._statuses
             self._backend.wait(max(0.0, self._next_look(decision, now) - self._clock()))
+
+    def _decide(self, observations: Sequence[Observation], now: float) -> Decision:
+        """What to do, decided anew unless all that is new is progress: in a large plan that comes far more often."""
+        facts = (
+            len(self._committed),
+            self.stopping,
+            tuple((seen.fingerprint, seen.attempt, seen.phase, seen.exit_code, seen.reason) for seen in observations),
+        )
+        last = self._decision
+        if last is not None and facts == self._facts and not last.actions and (last.wake is None or now < last.wake):
+            return last
+        self._facts = facts
+        self._decision = decide(
+            self._graph,
+            self._committed,
+            observations,
+            self._limits,
+            now,
+            reused=self._reused,
+            stopping=self.stopping,
+        )
+        return self._decision
 
     def _look(self, now: float) -> list[Observation]:
         """What the backend sees; an end is believed only once the store was asked whether it was a commit."""

@@ -127,8 +127,8 @@ def test_a_killed_server_costs_an_attempt_of_what_ran_and_the_run_goes_on(bench,
     killed: list[int] = []
 
     def kill(statuses: Mapping[str, Status], observations: Sequence[Observation]) -> None:
-        running = [each for each in observations if each.phase is Phase.RUNNING]
-        if len(running) == 2 and not killed:
+        waiting = [each for each in observations if each.progress and each.progress.step]
+        if len(waiting) == 2 and not killed:
             killed.append(server_of(Path(f"/proc/{os.getpid()}")))
             os.kill(killed[0], signal.SIGKILL)
 
