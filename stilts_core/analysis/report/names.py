@@ -90,9 +90,9 @@ class Names:
         return task.title if task else name
 
     def short_target(self, name: str) -> str:
-        """For the head of a column: the task's title where it is short, else its name."""
-        title = self.target(name)
-        return title if len(title) <= LONGEST_HEAD else name
+        """For the head of a column: titles where all of the study's are short, else names."""
+        short = all(len(title) <= LONGEST_HEAD for title in self.titles.values())
+        return self.target(name) if short else name
 
     @cached_property
     def titles(self) -> dict[str, str]:
