@@ -12,6 +12,7 @@ from stilts_core.sample.meaning import (
     ACT_VERBS,
     DEFINITE_VERBS,
     DO_VERBS,
+    HYPERNYMS,
     NAMES,
     NUMERALS,
     PERSONS,
@@ -27,6 +28,8 @@ from stilts_core.sample.meaning import (
 )
 
 T = TypeVar("T")
+QUALIFIED = tuple(noun for noun in THINGS if QUALITIES[noun])
+VERBS = tuple(DO_VERBS)
 
 
 class Draw:
@@ -66,6 +69,7 @@ class Mix:
         kinds: one is picked; repeat a kind to have it more often.
         definite: share of the single things that are definite.
         counted: share of the things that are several.
+        general: share of the indefinite animals and fruits that are called just that.
         adjective: share of the things with an adjective, where one fits.
     """
 
@@ -75,6 +79,7 @@ class Mix:
     time: float = 0.65
     definite: float = 0.25
     counted: float = 0.3
+    general: float = 0.08
     adjective: float = 0.5
     people: float = 0.25
     fronted: float = 0.35
@@ -87,10 +92,12 @@ def person(draw: Draw) -> Person:
     return Person(draw.pick(PERSONS), plural=draw.chance(0.35))
 
 
-def thing(draw: Draw, noun: str, mix: Mix, definite: bool) -> Thing:
-    """A thing with what the mix gives it."""
+def thing(draw: Draw, noun: str, mix: Mix, definite: bool, several: bool) -> Thing:
+    """A thing with what the mix gives it; not several ones where how many did not do so would be open to dispute."""
+    if not definite and noun in HYPERNYMS and draw.chance(mix.general):
+        noun = HYPERNYMS[noun]
     number: Number = "one"
-    if not definite and draw.chance(mix.counted):
+    if several and not definite and draw.chance(mix.counted):
         number = "many" if draw.chance(0.4) else draw.pick(NUMERALS)
     adjective = None
     if number not in NUMERALS and QUALITIES[noun] and draw.chance(mix.adjective):
@@ -103,31 +110,31 @@ def clause(draw: Draw, mix: Mix) -> Clause:
     kind = draw.pick(mix.kinds)
     negated = draw.chance(mix.negated)
     if kind is Kind.BE:
-        noun = draw.pick([noun for noun in THINGS if QUALITIES[noun]])
-        quality = draw.pick(QUALITIES[noun])
-        return Clause(kind, Thing(noun, definite=True), quality=quality, negated=negated)
+        noun = draw.pick(QUALIFIED)
+        return Clause(kind, Thing(noun, definite=True), quality=draw.pick(QUALITIES[noun]), negated=negated)
     subject = person(draw)
     place = draw.pick(PLACES) if kind in (Kind.GO, Kind.RETURN, Kind.AT) or draw.chance(mix.place) else None
     time = draw.pick(TIMES) if draw.chance(mix.time) else None
     fronted = time is not None and draw.chance(mix.fronted)
-    result = Clause(kind, subject, place=place, time=time, negated=negated, fronted=fronted)
+    verb, patient = "", None
     if kind is Kind.ACT:
-        return replace(result, verb=draw.pick(ACT_VERBS))
-    if kind is not Kind.DO:
-        return result
-    verb = draw.pick(tuple(DO_VERBS))
+        verb = draw.pick(ACT_VERBS)
+    elif kind is Kind.DO:
+        verb = draw.pick(VERBS)
+        patient = _patient(draw, mix, verb, subject, negated)
+    return Clause(kind, subject, verb, patient, place, time, negated=negated, fronted=fronted)
+
+
+def _patient(draw: Draw, mix: Mix, verb: str, subject: Person, negated: bool) -> Person | Thing:
     if verb == "see" and draw.chance(mix.people):
         seen = person(draw)
         while seen.noun == subject.noun:
             seen = person(draw)
-        return replace(result, verb=verb, object=seen)
+        return seen
     definite = verb in DEFINITE_VERBS or draw.chance(mix.definite)
-    patient = thing(draw, draw.pick(DO_VERBS[verb]), mix, definite)
-    if negated and patient.number != "one":
-        patient = replace(patient, number="one")
-    return replace(result, verb=verb, object=patient)
+    return thing(draw, draw.pick(DO_VERBS[verb]), mix, definite, several=not negated)
 
 
 def same_event(meaning: Clause) -> Clause:
     """The meaning without what only changes the order of words: equal for sentences that say the same."""
-    return replace(meaning, fronted=False)
+    return replace(meaning, fronted=False) if meaning.fronted else meaning

@@ -19,13 +19,12 @@ from stilts_core.sample.meaning import Clause, Kind
 from stilts_core.sample.questions import Story, ask, squad, stories
 from stilts_core.sample.tokens import Sentence
 
+MOVES = (Kind.GO, Kind.RETURN, Kind.AT)
 ROWS = 150  # of an evaluation file
-SENTENCES = 2500  # lines of a text, and of a parallel text
+SENTENCES = 2000  # of a text, and of each side of a parallel text
 TYDI_NAMES = {"ar": "arabic", "en": "english", "fi": "finnish", "ja": "japanese", "ru": "russian", "sw": "swahili"}
 
-PREMISES = Mix(
-    kinds=(*(Kind.DO,) * 6, Kind.ACT, Kind.ACT, Kind.GO, Kind.RETURN, Kind.AT, Kind.BE), negated=0.4, definite=0.3
-)
+PREMISES = Mix((*(Kind.DO,) * 12, *(Kind.ACT,) * 2, *MOVES, Kind.BE), negated=0.5, general=0.25, definite=0.15)
 ANY = Mix()
 
 
@@ -113,7 +112,7 @@ def _write_inference(folder: Path, taken: set[Clause]) -> None:
         taken.update((same_event(pair.premise), same_event(pair.hypothesis)))
     for split, count in (("dev", ROWS), ("train", 600)):
         _write(folder / f"xnli/{split}-en.tsv", rows("en", drawn(f"xnli/{split}", count)))
-    for split, count in (("dev_matched", ROWS), ("train", 3000)):
+    for split, count in (("dev_matched", ROWS), ("train", 2400)):
         lines = []
         for number, pair in enumerate(drawn(f"mnli/{split}", count)):
             premise, hypothesis = _pair_texts("en", pair)
@@ -170,10 +169,21 @@ def _write_endings(folder: Path) -> None:
         _write(folder / f"hellaswag_{split}.jsonl", map(_json, records))
 
 
+def _lines(draw: Draw, sentences: list[str], blank: str) -> Iterable[str]:
+    """Lines of one to four sentences, so that an encoder also meets what is longer than one."""
+    start = 0
+    while start < len(sentences):
+        count = draw.pick((1, 1, 1, 2, 3, 4))
+        yield blank.join(sentences[start : start + count])
+        start += count
+
+
 def _write_texts(folder: Path, taken: set[Clause]) -> None:
     for language in LANGUAGES:
-        texts = _texts(language, _meanings(Draw(f"text/{language}"), SENTENCES, taken, questions=0.2))
-        _write(folder / f"text/{language}.txt", texts)
+        draw = Draw(f"text/{language}")
+        texts = _texts(language, _meanings(draw, SENTENCES, taken, questions=0.2))
+        blank = " " if GRAMMARS[language].style.spaces else ""
+        _write(folder / f"text/{language}.txt", _lines(draw, texts, blank))
         if language != "en":
             chosen = _meanings(Draw(f"parallel/{language}"), SENTENCES, taken, questions=0.2)
             _write(folder / f"parallel/{language}-en.{language}", _texts(language, chosen))

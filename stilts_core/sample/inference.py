@@ -7,11 +7,11 @@ hypothesis by itself says nothing of its label.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from stilts_core.sample.draw import Draw, Mix, clause, person, same_event
+from stilts_core.sample.draw import QUALIFIED, Draw, Mix, clause, person, same_event
 from stilts_core.sample.logic import Label, consequences, label
 from stilts_core.sample.meaning import (
     DEFINITE_VERBS,
@@ -20,10 +20,10 @@ from stilts_core.sample.meaning import (
     NUMERALS,
     PLACES,
     QUALITIES,
-    THINGS,
     TIMES,
     Clause,
     Kind,
+    Number,
     Person,
     Thing,
 )
@@ -36,6 +36,7 @@ class Pair:
     label: Label
 
 
+GENERAL = frozenset(HYPERNYMS.values())
 Edit = Callable[[Draw, Clause], Clause]
 
 
@@ -112,18 +113,47 @@ def _exchange(_: Draw, c: Clause) -> Clause:
     return replace(c, subject=c.object, object=c.subject) if isinstance(c.object, Person) else c
 
 
-WEAKEN: tuple[Edit, ...] = (_drop, _drop_time, _plain, _generalise, _uncount)
+def _several(draw: Draw, premise: Clause, c: Clause) -> Clause:
+    """More of the thing. Not "apples" for one apple, which some languages do not tell from it."""
+    if not isinstance(c.object, Thing) or c.object.definite or c.object.adjective or c.object.number in NUMERALS:
+        return c
+    number: Number = "many" if premise.negated and draw.chance(0.5) else draw.pick(NUMERALS)
+    return replace(c, object=replace(c.object, number=number))
+
+
+def _add_place(draw: Draw, c: Clause) -> Clause:
+    return c if c.place else replace(c, place=draw.pick(PLACES))
+
+
+def _add_time(draw: Draw, c: Clause) -> Clause:
+    return c if c.time else replace(c, time=draw.pick(TIMES))
+
+
+def _add_adjective(draw: Draw, c: Clause) -> Clause:
+    return c if isinstance(c.object, Thing) and c.object.adjective else _adjective(draw, c)
+
+
+def _specialise(draw: Draw, c: Clause) -> Clause:
+    if not isinstance(c.object, Thing) or c.object.noun not in GENERAL:
+        return c
+    narrow = [n for n in DO_VERBS[c.verb] if HYPERNYMS.get(n) == c.object.noun]
+    fitting = [n for n in narrow if c.object.adjective is None or c.object.adjective in QUALITIES[n]]
+    return replace(c, object=replace(c.object, noun=draw.pick(fitting))) if fitting else c
+
+
+WEAKEN: tuple[Edit, ...] = (_drop, _drop_time, _plain, _generalise, _generalise, _uncount)
+STRENGTHEN: tuple[Edit, ...] = (_add_place, _add_time, _add_adjective, _specialise, _specialise)
 ALTER: tuple[Edit, ...] = (_place, _time, _adjective, _subject, _object, _verb, _exchange)
 
 
 def _about_quality(draw: Draw, premise: Clause) -> Clause | None:
-    """A hypothesis about a quality of the premise's thing, or rarely of another one."""
+    """A hypothesis about a quality of the premise's thing, or seldom of another one."""
     thing = premise.subject if premise.kind is Kind.BE else premise.object
     if not isinstance(thing, Thing) or not QUALITIES[thing.noun]:
         return None
     noun = thing.noun
     if draw.chance(0.15):
-        noun = draw.pick([noun for noun in THINGS if QUALITIES[noun]])
+        noun = draw.pick(QUALIFIED)
     quality = draw.pick(QUALITIES[noun])
     return Clause(Kind.BE, Thing(noun, definite=True), quality=quality, negated=draw.chance(0.5))
 
@@ -131,49 +161,78 @@ def _about_quality(draw: Draw, premise: Clause) -> Clause | None:
 def hypothesis(draw: Draw, premise: Clause) -> Clause | None:
     """A sentence to be judged by the premise, or None where the draw gives none."""
     definite = isinstance(premise.object, Thing) and premise.object.definite
-    if premise.kind is Kind.BE or (definite and draw.chance(0.5)):
+    if premise.kind is Kind.BE or (definite and draw.chance(0.4)):
         return _about_quality(draw, premise)
     event = replace(premise, negated=False, fronted=False)
     base = draw.pick(consequences(event))
     result = base
-    for edit in draw.shuffled(WEAKEN)[: 1 + draw.below(3)]:
+    stronger = premise.negated and draw.chance(0.6)
+    for edit in draw.shuffled(STRENGTHEN if stronger else WEAKEN)[: 1 + draw.below(3)]:
         result = edit(draw, result)
-    if draw.chance(0.5):
+    if draw.chance(0.4):
         result = draw.pick(ALTER)(draw, result)
+    elif draw.chance(0.15):
+        result = _several(draw, premise, result)
     if base.kind is Kind.AT and premise.kind in (Kind.GO, Kind.RETURN):
         result = replace(result, time=None)  # when exactly the person was there is open to dispute
     negated = draw.chance(0.5)
+    if result == event and not draw.chance(0.2):
+        return None  # the same sentence or its bare negation: a few are enough
     if negated and isinstance(result.object, Thing) and result.object.number != "one":
         return None  # how many were not bought is open to dispute
     fronted = result.time is not None and draw.chance(0.3)
     return replace(result, negated=negated, fronted=fronted)
 
 
+SHARES = {Kind.DO: 0.7, Kind.ACT: 0.16, Kind.GO: 0.07, Kind.RETURN: 0.07, Kind.AT: 0.14, Kind.BE: 0.1}
+"""The most that each kind of hypothesis takes of the pairs."""
+
+
 def _shape(c: Clause) -> tuple[object, ...]:
     """How a hypothesis is built; pairs of one triple share it."""
     thing = c.object if isinstance(c.object, Thing) else None
-    return (
-        c.kind,
-        c.negated,
-        c.place is None,
-        c.time is None,
-        type(c.object),
-        thing and (thing.adjective is None, thing.noun in ("animal", "fruit"), thing.number, thing.definite),
-    )
+    parts = (c.place is not None) + (c.time is not None) + (thing is not None and thing.adjective is not None)
+    number = thing and ("some" if thing.number in NUMERALS else thing.number)
+    return (c.kind, c.negated, parts, isinstance(c.object, Person), thing and thing.noun in GENERAL, number)
+
+
+def _adds(premise: Clause, hypothesis: Clause) -> bool:
+    """Whether the hypothesis has a word of content that the premise has not."""
+    known = {premise.kind, premise.verb, premise.subject, premise.place, premise.time, None}
+    told = {hypothesis.kind, hypothesis.verb, hypothesis.subject, hypothesis.place, hypothesis.time}
+    for thing, words in ((premise.object, known), (hypothesis.object, told)):
+        words |= {thing.noun, thing.adjective} if isinstance(thing, Thing) else {thing}
+    return not told <= known
+
+
+NEUTRAL = {"affirmed": 0.5, "negated-less": 0.3, "negated-more": 0.2}
+"""Kinds of neutral pairs, by the premise's polarity and whether the hypothesis adds a word, and their shares."""
+
+
+def _slot(pair: Pair) -> str:
+    """Where a pair waits: by its label, a neutral one by its kind."""
+    if pair.label is not Label.NEUTRAL:
+        return pair.label
+    if not pair.premise.negated:
+        return "affirmed"
+    return "negated-more" if _adds(pair.premise, pair.hypothesis) else "negated-less"
 
 
 def pairs(draw: Draw, count: int, mix: Mix, taken: set[Clause]) -> list[Pair]:
     """``count`` different pairs, as many of each label as can be, whose premises are not taken.
 
+    Triples with affirmed and with negated hypotheses keep step, and the kinds of neutral pairs keep their shares as far
+    as what is drawn allows: then neither a premise by itself nor the words that are on one side alone tell the label.
+
     Args:
         taken: premises of the other splits; those used here are added.
     """
-    waiting: defaultdict[tuple[object, ...], dict[Label, deque[Pair]]] = defaultdict(
-        lambda: {each: deque(maxlen=8) for each in Label}
-    )
+    waiting: defaultdict[tuple[object, ...], defaultdict[str, deque[Pair]]]
+    waiting = defaultdict(lambda: defaultdict(lambda: deque(maxlen=64)))
     result: list[Pair] = []
     seen: set[tuple[Clause, Clause]] = set()
-    used: set[Clause] = set()
+    made: Counter[tuple[Kind, bool]] = Counter()
+    neutral: Counter[str] = Counter()
     while len(result) < count:
         premise = clause(draw, mix)
         key = same_event(premise)
@@ -181,11 +240,16 @@ def pairs(draw: Draw, count: int, mix: Mix, taken: set[Clause]) -> list[Pair]:
         if guess is None or same_event(guess) == key or (key, same_event(guess)) in seen:
             continue
         seen.add((key, same_event(guess)))
-        triple = waiting[_shape(guess)]
-        triple[label(premise, guess)].append(Pair(premise, guess, label(premise, guess)))
-        if all(triple.values()):
-            result += [triple[each].popleft() for each in Label]
+        pair = Pair(premise, guess, label(premise, guess))
+        slots = waiting[_shape(guess)]
+        slots[_slot(pair)].append(pair)
+        ready = [kind for kind in NEUTRAL if slots[kind]]
+        share = made[guess.kind, guess.negated] / (1 + len(result) // 3)
+        if ready and slots[Label.ENTAILMENT] and slots[Label.CONTRADICTION] and share <= SHARES[guess.kind] / 2:
+            open_kind = min(ready, key=lambda kind: neutral[kind] / NEUTRAL[kind])
+            result += [slots[name].popleft() for name in (Label.ENTAILMENT, open_kind, Label.CONTRADICTION)]
+            neutral[open_kind] += 1
+            made[guess.kind, guess.negated] += 1
     result = draw.shuffled(result[:count])
-    used.update(same_event(pair.premise) for pair in result)
-    taken |= used
+    taken.update(same_event(pair.premise) for pair in result)
     return result

@@ -15,6 +15,7 @@ STORY = Mix(
     place=0.8,
     time=0.8,
     definite=0.0,
+    general=0.0,
 )
 
 
@@ -108,7 +109,9 @@ def story(draw: Draw, taken: set[Clause], length: tuple[int, int], count: int, i
             if isinstance(question.object, Person) and question.object.noun == question.person.noun:
                 continue
         found = [i for i, sentence in enumerate(sentences) if answers(question, sentence)]
-        if found == ([] if none else [index]) and all(question != q.meaning for q in questions):
+        asked = [(q.meaning.asks, q.sentence) for q in questions]
+        told_once = none or (question.asks, index) not in asked
+        if found == ([] if none else [index]) and told_once:
             questions.append(Question(question, None if none else index))
     if len(questions) < count:
         return None

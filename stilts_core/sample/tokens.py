@@ -8,7 +8,7 @@ such as German `im` is one word).
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -50,8 +50,8 @@ class Orthography:
         spaces: words are separated by blanks.
         stop: ends a statement.
         mark: ends a question.
-        opening: begins a question.
-        capital: how the first letter of a sentence is written.
+        opening: begins a question; one mark or none.
+        capital: how the first letter of a sentence is written; gives one letter.
     """
 
     spaces: bool = True
@@ -77,30 +77,33 @@ def parse(phrase: str) -> tuple[Token, ...]:
     return tuple(tokens)
 
 
-def write(chunks: Iterable[Chunk], question: bool, style: Orthography) -> Sentence:
+@cache
+def _spelled(phrase: str, blank: str) -> str:
+    return blank.join(token.text for token in parse(phrase))
+
+
+@cache
+def _mark(text: str) -> tuple[Token, ...]:
+    return (Token(text, "PUNCT"),) if text else ()
+
+
+def write(chunks: Sequence[Chunk], question: bool, style: Orthography) -> Sentence:
     """Put chunks together: blanks, the first capital, the marks at the ends, and where each role stands."""
-    tokens: list[Token] = []
-    text = ""
+    blank = " " if style.spaces else ""
+    opening, end = (style.opening, style.mark) if question else ("", style.stop)
+    tokens = list(_mark(opening))
+    text = opening
     spans: dict[Role, tuple[int, int]] = {}
-    if question and style.opening:
-        tokens.append(Token(style.opening, "PUNCT"))
-        text = style.opening
-    first = True
     for role, phrase in chunks:
-        start = -1
-        for token in parse(phrase):
-            if first:
-                token = Token(style.capital(token.text[0]) + token.text[1:], token.upos)
-            elif style.spaces:
-                text += " "
-            first = False
-            if start < 0:
-                start = len(text)
-            text += token.text
-            tokens.append(token)
-        if role is not None and start >= 0:
-            begin, _ = spans.get(role, (start, 0))
-            spans[role] = (begin, len(text))
-    end = style.mark if question else style.stop
-    tokens.append(Token(end, "PUNCT"))
-    return Sentence(tuple(tokens), text + end, spans)
+        if len(text) > len(opening):
+            text += blank
+        start = len(text)
+        text += _spelled(phrase, blank)
+        tokens += parse(phrase)
+        if role is not None:
+            spans[role] = (start, len(text))
+    first = len(opening)
+    text = text[:first] + style.capital(text[first]) + text[first + 1 :]
+    word = tokens[first]
+    tokens[first] = Token(style.capital(word.text[0]) + word.text[1:], word.upos)
+    return Sentence((*tokens, *_mark(end)), text + end, spans)
