@@ -145,7 +145,7 @@ def parse_document(data: bytes, name: str) -> Document:
 class _Loader(yaml.SafeLoader):
     """Reads nodes only; `_Builder` makes values of them."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (declared so by PyYAML)
+    yaml_implicit_resolvers: dict[str, Any] = {}
 
 
 for _kind, _shape, _first in (

@@ -17,6 +17,7 @@ from stilts_core.data.folder_root import FolderRoot
 from stilts_core.data.index import INDEX
 from stilts_core.data.root import DataRoot, default_cache, open_data_root, overlay_for
 from stilts_core.errors import DataError, MissingInputError, SpecError, StorageError
+from stilts_core.sample import VERSION
 from stilts_core.storage.folder import FolderStore
 from stilts_core.storage.settings import S3Settings
 
@@ -255,7 +256,7 @@ def test_the_sample_is_made_once_and_whole_by_many_at_once(cache: Path, monkeypa
     for thread in threads:
         thread.join()
     assert results == [b"x"] * 6
-    assert [path.name for path in (cache / "sample").iterdir()] == ["1"]
+    assert [path.name for path in (cache / "sample").iterdir()] == [VERSION]
     made = len(calls)
     open_data_root("sample://", cache)
     assert len(calls) == made
