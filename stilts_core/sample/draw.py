@@ -24,12 +24,14 @@ from stilts_core.sample.meaning import (
     Kind,
     Number,
     Person,
+    Role,
     Thing,
 )
 
 T = TypeVar("T")
 QUALIFIED = tuple(noun for noun in THINGS if QUALITIES[noun])
 VERBS = tuple(DO_VERBS)
+NOBODY = Person("")
 
 
 class Draw:
@@ -136,5 +138,21 @@ def _patient(draw: Draw, mix: Mix, verb: str, subject: Person, negated: bool) ->
 
 
 def same_event(meaning: Clause) -> Clause:
-    """The meaning without what only changes the order of words: equal for sentences that say the same."""
-    return replace(meaning, fronted=False) if meaning.fronted else meaning
+    """A key that is equal for meanings which some language may not tell apart.
+
+    Left aside are the order of words, "the" or "a" or a plural where there is no number, and what a question asks for.
+    """
+    patient = meaning.object
+    if isinstance(patient, Thing) and (patient.definite or patient.number == "many"):
+        patient = Thing(patient.noun, patient.adjective, "one" if patient.number == "many" else patient.number)
+    asks = meaning.asks
+    if not meaning.fronted and asks is None and patient is meaning.object:
+        return meaning
+    return replace(
+        meaning,
+        fronted=False,
+        subject=NOBODY if asks is Role.SUBJECT else meaning.subject,
+        object=None if asks is Role.OBJECT else patient,
+        place=None if asks is Role.PLACE else meaning.place,
+        time=None if asks is Role.TIME else meaning.time,
+    )

@@ -142,7 +142,7 @@ def _write_tagging(folder: Path, taken: set[Clause]) -> None:
 
 def _write_questions(folder: Path, taken: set[Clause]) -> None:
     def told(name: str, questions: int, length: tuple[int, int], impossible: float = 0.0) -> list[Story]:
-        return stories(Draw(name), taken, questions, length=length, count=3, impossible=impossible)
+        return stories(Draw(name), taken, questions, length, impossible)
 
     def write(path: str, language: str, chosen: list[Story], prefix: str, version: str = "1.1") -> None:
         document = squad(GRAMMARS[language], chosen, lambda story, own: f"{prefix}{story:04}-{own}", version)

@@ -161,7 +161,8 @@ def _about_quality(draw: Draw, premise: Clause) -> Clause | None:
 def hypothesis(draw: Draw, premise: Clause) -> Clause | None:
     """A sentence to be judged by the premise, or None where the draw gives none."""
     definite = isinstance(premise.object, Thing) and premise.object.definite
-    if premise.kind is Kind.BE or (definite and draw.chance(0.4)):
+    # "Did not close the white door" takes for granted that it was white, but does not say so.
+    if premise.kind is Kind.BE or (definite and not premise.negated and draw.chance(0.4)):
         return _about_quality(draw, premise)
     event = replace(premise, negated=False, fronted=False)
     base = draw.pick(consequences(event))

@@ -57,7 +57,7 @@ class Clause:
 
     Attributes:
         verb: of `Kind.DO` and `Kind.ACT`; empty for the other kinds, which are one verb each.
-        object: of `Kind.DO`.
+        object: of `Kind.DO`; of a negated sentence a person or a single thing.
         quality: the adjective that `Kind.BE` ascribes to its subject.
         fronted: the time stands first.
         asks: the role that a question asks for; that role is filled with the answer, which the question leaves out.

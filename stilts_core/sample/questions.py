@@ -36,7 +36,8 @@ class Story:
 def _same_thing(asked: Person | Thing | None, told: Person | Thing | None) -> bool:
     if not isinstance(asked, Thing) or not isinstance(told, Thing):
         return asked == told
-    return asked.noun == told.noun and asked.number == told.number and asked.adjective in (None, told.adjective)
+    # How many is left aside: not every language tells "the apple" from "apples".
+    return asked.noun == told.noun and asked.adjective in (None, told.adjective)
 
 
 def answers(question: Clause, sentence: Clause) -> bool:
@@ -87,7 +88,7 @@ def _unanswered(draw: Draw, question: Clause, story: list[Clause]) -> Clause:
     return replace(question, subject=other.subject)
 
 
-def story(draw: Draw, taken: set[Clause], length: tuple[int, int], count: int, impossible: float = 0.0) -> Story | None:
+def story(draw: Draw, taken: set[Clause], length: tuple[int, int], count: int, impossible: float) -> Story | None:
     """A story of ``length`` sentences and ``count`` questions, or None where this draw has not so many."""
     sentences: list[Clause] = []
     wanted = length[0] + draw.below(length[1] - length[0] + 1)
@@ -116,14 +117,22 @@ def story(draw: Draw, taken: set[Clause], length: tuple[int, int], count: int, i
     if len(questions) < count:
         return None
     taken.update(same_event(sentence) for sentence in sentences)
+    taken.update(same_event(question.meaning) for question in questions)
     return Story(tuple(sentences), tuple(questions))
 
 
-def stories(draw: Draw, taken: set[Clause], questions: int, **how: object) -> list[Story]:
-    """Stories with ``questions`` questions in all."""
+def stories(
+    draw: Draw, taken: set[Clause], questions: int, length: tuple[int, int], impossible: float = 0.0
+) -> list[Story]:
+    """Stories of ``length`` sentences, at least to at most, with ``questions`` questions in all, three to a story.
+
+    Args:
+        taken: meanings of the other files; those used here are added.
+        impossible: share of the questions that no sentence answers.
+    """
     result: list[Story] = []
     while sum(len(s.questions) for s in result) < questions:
-        told = story(draw, taken, **how)  # type: ignore[arg-type]
+        told = story(draw, taken, length, 3, impossible)
         if told is not None:
             result.append(told)
     return result

@@ -65,8 +65,9 @@ PAST = {
     "sing": "sang",
     "dance": "danced",
     "go": "went",
+    "return": "returned",
 }
-PAST["return"] = "returned"
+AT_PLACES = frozenset({"school", "market", "station"})
 TIMES = {
     "yesterday": "yesterday/NOUN",
     "morning": "in/ADP the/DET morning/NOUN",
@@ -104,9 +105,6 @@ def place(kind: Kind, name: str) -> str:
     """Where, whereto or wherefrom, as the kind of sentence has it."""
     preposition = {Kind.GO: "to", Kind.RETURN: "from"}.get(kind, "at" if name in AT_PLACES else "in")
     return f"{preposition}/ADP {name}/NOUN" if name == "school" else f"{preposition}/ADP the/DET {name}/NOUN"
-
-
-AT_PLACES = frozenset({"school", "market", "station"})
 
 
 def clause(c: Clause) -> list[Chunk]:

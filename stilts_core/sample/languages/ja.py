@@ -69,9 +69,9 @@ VERBS = {  # the stem before -ます
     "sing": "歌い",
     "dance": "踊り",
     "go": "行き",
+    "return": "戻り",
     "at": "い",
 }
-VERBS["return"] = "戻り"
 DONE = ("まし/AUX た/AUX", "ませ/AUX ん/AUX でし/AUX た/AUX")
 PLACES = {
     "garden": "庭",
