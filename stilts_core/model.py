@@ -27,9 +27,7 @@ def identity(value: Any) -> Any:
     """The JSON value of what decides a result: ``value`` without its presentational fields."""
     if isinstance(value, Frozen):
         skip = type(value).presentational
-        return {
-            name: identity(getattr(value, name)) for name in sorted(type(value).model_fields) if name not in skip
-        }
+        return {name: identity(getattr(value, name)) for name in sorted(type(value).model_fields) if name not in skip}
     if isinstance(value, Mapping):
         return {str(key): identity(value[key]) for key in sorted(value)}
     if isinstance(value, tuple | list):

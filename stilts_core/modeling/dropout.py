@@ -28,6 +28,13 @@ class BitDropout(nn.Dropout):
         return values * keep.to(values.dtype).mul_(self.scale)
 
 
+def set_dropout(model: nn.Module, rate: float) -> None:
+    """Give every dropout of a model this rate, whatever its configuration says."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = rate
+
+
 def use_bit_dropout(model: nn.Module) -> None:
     """Replace every `nn.Dropout` of a model that runs on a processor."""
     for parent in model.modules():

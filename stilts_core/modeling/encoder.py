@@ -74,7 +74,8 @@ def new_encoder(settings: Pretraining, vocabulary: int, pad_id: int, bos_id: int
         # Positions start after the padding index.
         max_position_embeddings=settings.max_length + pad_id + 1,
         hidden_dropout_prob=settings.dropout,
-        attention_probs_dropout_prob=settings.dropout,
+        # None on the attention weights, so that the fused attention kernels can be used.
+        attention_probs_dropout_prob=0.0,
         type_vocab_size=1,
         layer_norm_eps=1e-5,
         pad_token_id=pad_id,

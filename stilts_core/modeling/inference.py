@@ -25,8 +25,16 @@ Tick = Callable[[int, int], None]
 MICRO_TOKENS = {"cpu": 4096, "cuda": 65536}
 
 
-def pick_precision(precision: str, device: torch.device) -> torch.dtype:
-    """The dtype of forward passes: bf16 where the device computes in it, unless fp32 is asked for."""
+BF16_WORK = 1 << 17
+"""Width × tokens of a forward pass from which on bf16 is faster than fp32 on a processor that computes in it."""
+
+
+def pick_precision(precision: str, device: torch.device, work: int) -> torch.dtype:
+    """The dtype of forward passes: with ``auto`` bf16 where the device computes in it and it is the faster one.
+
+    Args:
+        work: width of the encoder × tokens of a forward pass; a processor multiplies small matrices faster in fp32.
+    """
     if precision == "fp32":
         return torch.float32
     if precision == "bf16":
@@ -34,7 +42,7 @@ def pick_precision(precision: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     capable = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if capable else torch.float32
+    return torch.bfloat16 if capable and work >= BF16_WORK else torch.float32
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> contextlib.AbstractContextManager[Any]:
@@ -61,33 +69,35 @@ class Inference:
         tick: Tick = lambda done, total: None,
     ) -> None:
         self.device = device
-        self.dtype = pick_precision(precision, device)
+        self.precision = precision
         self.tokens = tokens or MICRO_TOKENS[device.type]
         self.tick = tick
 
     def _batches(
-        self, dataset: Dataset, features: Array | None, *, gradient_free: tuple[nn.Module, ...]
+        self, dataset: Dataset, features: Array | None, *, model: nn.Module
     ) -> Iterator[tuple[Array, dict[str, Tensor]]]:
         features = np.arange(len(dataset.offsets) - 1) if features is None else features
-        training = [module for module in gradient_free if module.training]
-        for module in gradient_free:
-            module.eval()
+        encoder = model.encoder if isinstance(model, TaskModel) else model
+        width = int(encoder.config.hidden_size)  # type: ignore[arg-type, union-attr]
+        tokens = min(self.tokens, int(dataset.lengths[features].sum()))
+        dtype = pick_precision(self.precision, self.device, width * tokens)
+        was_training = model.training
+        model.eval()
         done = 0
         try:
-            with torch.no_grad(), autocast(self.device, self.dtype):
+            with torch.no_grad(), autocast(self.device, dtype):
                 for rows in inference_batches(dataset.lengths[features], self.tokens):
                     chosen = features[rows]
                     yield chosen, input_tensors(dataset, chosen, self.device)
                     done += len(chosen)
                     self.tick(done, len(features))
         finally:
-            for module in training:
-                module.train()
+            model.train(was_training)
 
     def sentence_logits(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Array:
         """Logits of classification (F, labels) or choice (F, 1) heads; rows of features left out are NaN."""
         out: Array | None = None
-        for rows, batch in self._batches(dataset, features, gradient_free=(model,)):
+        for rows, batch in self._batches(dataset, features, model=model):
             logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask"))).float().cpu()
             if out is None:
                 out = np.full((len(dataset.offsets) - 1, logits.shape[1]), np.nan, dtype=np.float32)
@@ -99,7 +109,7 @@ class Inference:
     ) -> tuple[Array, Array]:
         """Start and end logits of every token, (T,) each; NaN at features left out."""
         out = np.full((len(dataset.ids), 2), np.nan, dtype=np.float32)
-        for rows, batch in self._batches(dataset, features, gradient_free=(model,)):
+        for rows, batch in self._batches(dataset, features, model=model):
             logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask"))).float().cpu()
             out[_positions(dataset, rows)] = _real(logits.numpy(), batch)
         return np.ascontiguousarray(out[:, 0]), np.ascontiguousarray(out[:, 1])
@@ -107,7 +117,7 @@ class Inference:
     def tag_indices(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Array:
         """The likeliest label of every token, (T,) int16; -1 at features left out."""
         out = np.full(len(dataset.ids), -1, dtype=np.int16)
-        for rows, batch in self._batches(dataset, features, gradient_free=(model,)):
+        for rows, batch in self._batches(dataset, features, model=model):
             logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask")))
             out[_positions(dataset, rows)] = _real(logits.argmax(-1).cpu().numpy(), batch)
         return out
@@ -115,7 +125,7 @@ class Inference:
     def pooled_states(self, encoder: nn.Module, dataset: Dataset, pooling: str) -> list[Array]:
         """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32."""
         out: list[Array] | None = None
-        for rows, batch in self._batches(dataset, None, gradient_free=(encoder,)):
+        for rows, batch in self._batches(dataset, None, model=encoder):
             mask = batch.get("mask")
             states = encode_states(encoder, batch["input_ids"], mask)
             if out is None:

@@ -21,6 +21,7 @@ class Objective(StrEnum):
     MLM = "mlm"
     TLM = "tlm"
     CONTRASTIVE = "contrastive"
+    LEXICAL = "lexical"
 
 
 class PretrainingModel(nn.Module):
@@ -39,7 +40,10 @@ class PretrainingModel(nn.Module):
 
     def forward(self, task: int, batch: Mapping[str, Tensor]) -> Tensor:
         """The summed loss of one micro-batch; every parameter gets a gradient, as in `modeling.model.TaskModel`."""
-        if self.objectives[task] is not Objective.CONTRASTIVE:
+        objective = self.objectives[task]
+        if objective is Objective.LEXICAL:
+            return self._lexical(batch)
+        if objective is not Objective.CONTRASTIVE:
             states = encode(self.encoder, batch["input_ids"], batch.get("mask"))
             return self.head.loss(states, batch, self.embeddings)
         left = encode_states(self.encoder, batch["input_ids"], batch.get("mask"))
@@ -52,6 +56,15 @@ class PretrainingModel(nn.Module):
         ).mean()
         idle: Tensor = self.head(left[-1][0, :1], self.embeddings)
         return loss + 0.0 * idle.float().sum()
+
+    def _lexical(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Sentences as bags of words: their mean embeddings are contrasted, which aligns the words themselves."""
+        words: nn.Module = self.encoder.get_input_embeddings()  # type: ignore[operator]
+        left = mean_pool(words(batch["input_ids"]), batch.get("mask"))
+        right = mean_pool(words(batch["other_ids"]), batch.get("other_mask"))
+        states = encode(self.encoder, batch["input_ids"][:1, :1], None)
+        idle: Tensor = self.head(states[0], self.embeddings)
+        return contrastive_loss(left, right) + 0.0 * idle.float().sum()
 
 
 def contrastive_loss(left: Tensor, right: Tensor) -> Tensor:

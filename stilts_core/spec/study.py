@@ -43,8 +43,10 @@ class Pretraining(Frozen):
 
     Attributes:
         batch_tokens: tokens of one optimiser step.
+        dropout: of the hidden states when the encoder is trained further; pretraining has none, too short to overfit.
         objectives: share of the steps spent on each objective: masked text (``mlm``), masked sentence pairs
-            (``tlm``) and telling translations from others (``contrastive``).
+            (``tlm``), telling translations from others by sentence vectors (``contrastive``) or by their words alone
+            (``lexical``).
     """
 
     layers: PositiveInt = 6
@@ -61,7 +63,10 @@ class Pretraining(Frozen):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     mlm_probability: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    objectives: dict[Literal["mlm", "tlm", "contrastive"], Annotated[float, Field(ge=0)]] = {"mlm": 1.0, "tlm": 1.0}
+    objectives: dict[Literal["mlm", "tlm", "contrastive", "lexical"], Annotated[float, Field(ge=0)]] = {
+        "mlm": 1.0,
+        "tlm": 1.0,
+    }
     seed: Annotated[int, Field(ge=0)] = 0
     text: tuple[TextFile, ...] = Field(min_length=1)
     presentational: ClassVar[frozenset[str]] = frozenset({"text"})  # it reaches the stages as files, by their digests
@@ -74,9 +79,9 @@ class Pretraining(Frozen):
             raise ValueError(f"sequence_length ({self.sequence_length}) is over max_length ({self.max_length})")
         if not sum(self.objectives.values()):
             raise ValueError("objectives needs at least one share above 0")
-        needs_pairs = any(self.objectives.get(name, 0) for name in ("tlm", "contrastive"))
+        needs_pairs = any(self.objectives.get(name, 0) for name in ("tlm", "contrastive", "lexical"))
         if needs_pairs and not any(text.parallel for text in self.text):
-            raise ValueError("the objectives tlm and contrastive need a text with `parallel: true`")
+            raise ValueError("the objectives tlm, contrastive and lexical need a text with `parallel: true`")
         return self
 
 

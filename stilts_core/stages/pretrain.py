@@ -12,6 +12,7 @@ import torch
 from stilts_core.catalog.models import Hyper
 from stilts_core.data.dataset import Dataset
 from stilts_core.errors import DataError
+from stilts_core.modeling.dropout import set_dropout
 from stilts_core.modeling.encoder import new_encoder
 from stilts_core.modeling.heads import MaskedHead, new_head
 from stilts_core.modeling.masking import Vocabulary
@@ -33,6 +34,7 @@ from stilts_core.training.streams import (
 )
 
 ADAM_BETA2 = 0.98  # RoBERTa's, which keeps large-batch masked training stable (Liu et al. 2019, section 3.1)
+LEXICAL_FACTOR = 4  # a bag of words costs a fraction of a pass through the layers, so a lexical batch is larger
 LOSS_WINDOW = 0.05  # of the steps: what the reported losses are averaged over
 
 
@@ -59,11 +61,10 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     objectives = list(shares)
     streams = _streams(context.inputs["text"], settings, objectives, vocabulary)
     model = _new_model(settings, vocabulary, objectives, tokenizer)
+    set_dropout(model, 0.0)
     model.train()
     probabilities = np.array(list(shares.values()))
-    order = np.random.default_rng(settings.seed).choice(
-        len(objectives), size=settings.steps, p=probabilities / probabilities.sum()
-    )
+    order = _order(objectives, probabilities / probabilities.sum(), settings)
     hyper = Hyper(
         learning_rate=settings.learning_rate,
         warmup=settings.warmup,
@@ -111,6 +112,18 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     }
 
 
+def _order(
+    objectives: list[Objective], shares: np.ndarray[Any, np.dtype[np.float64]], settings: Pretraining
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The objective of each step: drawn by the shares, but half of the lexical steps come before everything else."""
+    order = np.random.default_rng(settings.seed).choice(len(objectives), size=settings.steps, p=shares)
+    if Objective.LEXICAL in objectives:
+        lexical = np.flatnonzero(order == objectives.index(Objective.LEXICAL))
+        first = lexical[: len(lexical) // 2]
+        order = np.concatenate((order[first], np.delete(order, first)))
+    return order
+
+
 def _streams(text: Path, settings: Pretraining, objectives: list[Objective], vocabulary: Vocabulary) -> list[Stream]:
     plain = Dataset.open(text / "text")
     parallel = None
@@ -135,10 +148,11 @@ def _streams(text: Path, settings: Pretraining, objectives: list[Objective], voc
             )
             continue
         if parallel is None:
-            raise DataError("The objectives tlm and contrastive need a text with `parallel: true`.")
+            raise DataError("The objectives tlm, contrastive and lexical need a text with `parallel: true`.")
         pairs = max(2, round(settings.batch_tokens / (2 * mean_length)))
-        if objective is Objective.CONTRASTIVE:
-            streams.append(ContrastiveStream(parallel, batch_size=pairs, seed=seed))
+        if objective in (Objective.CONTRASTIVE, Objective.LEXICAL):
+            size = pairs * LEXICAL_FACTOR if objective is Objective.LEXICAL else pairs
+            streams.append(ContrastiveStream(parallel, batch_size=size, seed=seed))
         else:
             streams.append(
                 TranslationMaskedStream(

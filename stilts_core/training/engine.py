@@ -112,6 +112,11 @@ class Engine:
         """The model, for inference between steps; under ZeRO 3 every rank has to call it alike."""
         return self._engine  # type: ignore[no-any-return]
 
+    @property
+    def width(self) -> int:
+        """Hidden size of the encoder."""
+        return int(self._engine.module.encoder.config.hidden_size)
+
     def backward(
         self, task: int, batch: Mapping[str, Tensor], scale: float, *, dtype: torch.dtype, last: bool
     ) -> Tensor:

@@ -108,7 +108,7 @@ def train(
     """
     total = len(schedule.order)
     budget = micro_tokens or MICRO_TOKENS[device.type]
-    dtype = pick_precision(precision, device)
+    dtype = pick_precision(precision, device, engine.width * schedule.streams[int(schedule.order[0])].batch(0).tokens)
     numbers = np.zeros(len(schedule.streams), dtype=np.int64)
     history = History()
     patience = schedule.hyper.patience if score_dev else 0
