@@ -159,6 +159,8 @@ class Hyper(Frozen):
         learning_rate: peak of the linear schedule.
         batch_size: examples in one optimiser step, over all ranks.
         epochs: passes over the training set; ``max_steps`` bounds them.
+        embedding_rate: learning rate of the word embeddings as a share of the others'; 0 keeps them as they are, which
+            protects the alignment between languages of a small encoder.
         warmup: share of the steps spent on linear warm-up.
         max_length: tokens of one input, special tokens included.
         doc_stride: overlap in tokens of the windows of a long context.
@@ -173,6 +175,7 @@ class Hyper(Frozen):
     batch_size: PositiveInt = 32
     epochs: PositiveFloat = 3
     max_steps: PositiveInt | None = None
+    embedding_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip: PositiveFloat = 1.0

@@ -33,13 +33,22 @@ def preload(zero_stage: int) -> None:
         import deepspeed.runtime.zero.stage_1_and_2  # noqa: F401
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Two groups for AdamW: biases and normalisation weights are not decayed."""
-    decayed, free = list[nn.Parameter](), list[nn.Parameter]()
+def parameter_groups(model: nn.Module, hyper: Hyper) -> tuple[list[dict[str, Any]], list[float]]:
+    """The groups for AdamW, and what each one's learning rate is multiplied with.
+
+    Biases and normalisation weights are not decayed. Word embeddings have a rate of their own; with 0 they are frozen.
+    """
+    words = model.encoder.get_input_embeddings().weight  # type: ignore[operator, union-attr]
+    if not hyper.embedding_rate:
+        words.requires_grad_(False)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
-            (decayed if parameter.ndim > 1 else free).append(parameter)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+            decay = hyper.weight_decay if parameter.ndim > 1 else 0.0
+            scale = hyper.embedding_rate if parameter is words else 1.0
+            groups.setdefault((decay, scale), []).append(parameter)
+    settings = [{"params": members, "weight_decay": decay} for (decay, _), members in groups.items()]
+    return settings, [scale for _, scale in groups]
 
 
 def learning_rate(step: int, total: int, peak: float, warmup: float) -> float:
@@ -63,6 +72,7 @@ class Engine:
     ranks: int
     zero_stage: int
     _engine: Any
+    _scales: list[float]
 
     @classmethod
     def start(cls, model: nn.Module, hyper: Hyper, *, zero_stage: int, device: torch.device) -> Engine:
@@ -76,8 +86,9 @@ class Engine:
         if device.type == "cpu":
             use_bit_dropout(model)
         model.to(device)
+        groups, scales = parameter_groups(model, hyper)
         optimizer = torch.optim.AdamW(
-            parameter_groups(model, hyper.weight_decay),
+            groups,
             lr=hyper.learning_rate,
             betas=(0.9, hyper.adam_beta2),
             eps=hyper.adam_epsilon,
@@ -105,7 +116,7 @@ class Engine:
         if ranks == 1 and zero_stage == 0:
             # Nothing to average: the engine would still copy every gradient into a bucket and back.
             engine.enable_backward_allreduce = False
-        return cls(torch.distributed.get_rank(), ranks, zero_stage, engine)
+        return cls(torch.distributed.get_rank(), ranks, zero_stage, engine, scales)
 
     @property
     def module(self) -> nn.Module:
@@ -136,8 +147,8 @@ class Engine:
 
     def step(self, rate: float) -> None:
         """Clip once, update at this learning rate, clear the gradients."""
-        for group in self._engine.optimizer.param_groups:
-            group["lr"] = rate
+        for group, scale in zip(self._engine.optimizer.param_groups, self._scales, strict=True):
+            group["lr"] = rate * scale
         self._engine.step()
 
     def total(self, value: Tensor) -> Tensor:

@@ -157,3 +157,18 @@ def test_heads_travel_through_files_and_misfits_are_refused(tmp_path: Path) -> N
         load_task_model(tmp_path, Head.TAGGING, 4)
     with pytest.raises(MissingInputError):
         load_task_model(tmp_path / "nowhere", Head.TAGGING, 5)
+
+
+def test_frozen_words_are_left_out_and_slow_words_have_a_group_of_their_own() -> None:
+    from stilts_core.catalog.models import Hyper
+    from stilts_core.training.engine import parameter_groups
+
+    model = small_model(Head.SPAN)
+    groups, scales = parameter_groups(model, Hyper(embedding_rate=0.1))
+    assert sorted(scales) == [0.1, 1.0, 1.0]
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+    groups, scales = parameter_groups(model, Hyper(embedding_rate=0.0))
+    words = model.encoder.get_input_embeddings().weight
+    assert scales == [1.0, 1.0]
+    assert not words.requires_grad
+    assert all(parameter is not words for group in groups for parameter in group["params"])

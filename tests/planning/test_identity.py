@@ -96,6 +96,7 @@ EVERYTHING = {"prepare train", "prepare evaluate", *TRAINING}
         ("batch_size", 7, ONE_ARM, TRAINING),
         ("epochs", 9, ONE_ARM, TRAINING),
         ("max_steps", 11, ONE_ARM, TRAINING),
+        ("embedding_rate", 0.5, ONE_ARM, TRAINING),
         ("warmup", 0.3, ONE_ARM, TRAINING),
         ("weight_decay", 0.3, ONE_ARM, TRAINING),
         ("clip", 3, ONE_ARM, TRAINING),

@@ -130,8 +130,8 @@ GOLDEN = {
         {"overrides": "[{set: {batchsize: 3}}]"},
         (
             '7:22: spec.overrides[0].set: unknown setting "batchsize"; allowed: learning_rate, batch_size, '
-            "epochs, max_steps, warmup, weight_decay, clip, adam_epsilon, adam_beta2, max_length, doc_stride, "
-            'question_length and 5 more; did you mean "batch_size"?'
+            "epochs, max_steps, embedding_rate, warmup, weight_decay, clip, adam_epsilon, adam_beta2, max_length, "
+            'doc_stride and 6 more; did you mean "batch_size"?'
         ),
     ),
     "value of a setting": (
