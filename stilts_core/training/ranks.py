@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from stilts_core import errors
 from stilts_core.errors import RendezvousError, StiltsError
+from stilts_core.lifeline import die_with_parent
 
 RENDEZVOUS_SECONDS = 120
 _STOP_POLL_SECONDS = 0.2
@@ -54,9 +56,13 @@ def run_ranks(
         return _enter(body, Rank(0, 1, device, threads, stop_requested), None)
     context = multiprocessing.get_context("fork")
     flag = context.Event()
+    supervisor = os.getpid()
     with tempfile.TemporaryDirectory(prefix="stilts-ranks-") as scratch:
         processes = [
-            context.Process(target=_child, args=(body, Rank(rank, ranks, device, threads, flag.is_set), Path(scratch)))
+            context.Process(
+                target=_child,
+                args=(body, Rank(rank, ranks, device, threads, flag.is_set), Path(scratch), supervisor),
+            )
             for rank in range(ranks)
         ]
         for process in processes:
@@ -80,7 +86,8 @@ def run_ranks(
         return result
 
 
-def _child(body: Callable[[Rank], dict[str, Any]], rank: Rank, scratch: Path) -> None:
+def _child(body: Callable[[Rank], dict[str, Any]], rank: Rank, scratch: Path, supervisor: int) -> None:
+    die_with_parent(supervisor)
     # The supervisor passes a stop on through the flag; a rank that left alone would leave the others in a collective.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -121,7 +128,10 @@ def _enter(body: Callable[[Rank], dict[str, Any]], rank: Rank, scratch: Path | N
     try:
         return body(rank)
     finally:
-        distributed.destroy_process_group()
+        # DeepSpeed keeps groups of its own, which it lets go of only when it is told: else no other training could
+        # follow in this process.
+        comm = sys.modules.get("deepspeed.comm")
+        (comm if comm is not None and comm.is_initialized() else distributed).destroy_process_group()
 
 
 def _failure(scratch: Path, rank: int, exit_code: int) -> StiltsError:
