@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS = 2.0
 _MARGIN = 6
-_PIPE_WIDTH = 200
+_PIPE_WIDTH = 100_000  # a program that reads the lines wants whole sentences
 
 
 @click.command("status", epilog="Example: stilts status jobs/quickstart.yaml --watch")
@@ -37,15 +37,16 @@ def command(
 
     opened = open_study(study, store, data_root, profile_path)
     console = Console()
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
     if not watch:
         now = time.time()
-        console.print(
-            picture(
-                opened.plan, look(opened.store, opened.plan, now), now, everything=everything, fit=console.is_terminal
+        fit = console.is_terminal
+        if not fit:
+            console.width = _PIPE_WIDTH
+        with console.capture() as captured:
+            console.print(
+                picture(opened.plan, look(opened.store, opened.plan, now), now, everything=everything, fit=fit)
             )
-        )
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
         return 0
     from rich.live import Live
 

@@ -119,7 +119,7 @@ class Preparation:
                 TextParams(sequence_length=hyper.max_length, encoder=origin.source),
                 _tokenizer(origin),
                 files,
-                label=f"text in {len(languages)} languages · {origin.name}",
+                label=f"text in {len(languages)} language{'s' * (len(languages) != 1)} · {origin.name}",
                 work=estimate.prepare_work(files),
             )
             self._known[key] = Prepared(stage, estimate.amount(files))
