@@ -97,7 +97,8 @@ class FolderStore:
         path = self._path(key)
         try:
             found = path.stat()
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError) as error:
+            self._check_root(error)
             return None
         except OSError as error:
             raise folder_failure(error, "read", path) from error
@@ -125,15 +126,22 @@ class FolderStore:
         return self.root / check_key(key)
 
     def _reading(self, error: OSError, key: str, path: Path) -> StorageError | MissingInputError:
+        self._check_root(error)
         if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
             return MissingInputError(f"{key} is not in the store {self.uri}.")
         return folder_failure(error, "read", path)
+
+    def _check_root(self, error: OSError) -> None:
+        """A file where the store should be, or a folder above it, is no empty store."""
+        if isinstance(error, NotADirectoryError) and not self.root.is_dir():
+            raise folder_failure(error, "read", self.root) from error
 
     def _walk(self, folder: Path, key: str, prefix: str) -> Iterator[ObjectInfo]:
         try:
             with os.scandir(folder) as found:
                 entries = [(f"{entry.name}/" if entry.is_dir() else entry.name, entry) for entry in found]
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError) as error:
+            self._check_root(error)
             return
         except OSError as error:
             raise folder_failure(error, "list", folder) from error

@@ -133,7 +133,9 @@ def test_a_file_where_the_store_should_be(tmp_path: Path) -> None:
         store = FolderStore(root)
         expect_failure("a file lies where a folder is needed", lambda store=store: store.put("key", b"1"))
         expect_failure("a file lies where a folder is needed", lambda store=store: store.create("key", b"1"))
-        assert list(store.list("")) == []
+        expect_failure("a file lies where a folder is needed", lambda store=store: list(store.list("")))
+        expect_failure("a file lies where a folder is needed", lambda store=store: store.info("key"))
+        expect_failure("a file lies where a folder is needed", lambda store=store: store.read("key"))
     assert (tmp_path / "file").read_bytes() == b"1"
 
 
