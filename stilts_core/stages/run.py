@@ -6,6 +6,7 @@ The engine's backends run this in a process of its own. It returns 0 only when t
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import socket
 import sys
@@ -93,10 +94,26 @@ def explain_failure(error: BaseException) -> tuple[int, str]:
         return error.exit_code, str(error)
     if _is_out_of_memory(error):
         return DeviceMemoryError.exit_code, f"Memory ran out: {error or 'no more could be had'}."
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" at {error.filename}" if error.filename else ""
-        return StorageError.exit_code, f"The disk is full{where}. Free some space and run the same again."
+    full = _NO_ROOM.get(_system_error(error))
+    if full:
+        where = f" at {error.filename}" if isinstance(error, OSError) and error.filename else ""
+        return StorageError.exit_code, f"{full[0]}{where}. {full[1]} and run the same again."
     return 1, f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}."
+
+
+_NO_ROOM = {
+    errno.ENOSPC: ("The disk is full", "Free some space"),
+    errno.EDQUOT: ("The disk quota is used up", "Free some space or ask for more"),
+    errno.EFBIG: ("A file is larger than the file system or a limit allows", "Raise the limit (`ulimit -f`)"),
+}
+
+
+def _system_error(error: BaseException) -> int:
+    """The number of the operating system's error; 0 where it is none. Libraries in Rust have it in words only."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return int(told[1]) if told else 0
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

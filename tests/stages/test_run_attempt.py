@@ -219,6 +219,14 @@ def test_out_of_memory_is_told_in_torchs_own_words() -> None:
     assert explain_failure(RuntimeError("shapes cannot be multiplied"))[0] == 1
 
 
+def test_no_room_is_told_by_the_number_that_the_system_gives() -> None:
+    for number, sentence in ((28, "The disk is full"), (122, "quota"), (27, "ulimit -f")):
+        for error in (OSError(number, "words"), RuntimeError(f"I/O error: words (os error {number})")):
+            code, message = explain_failure(error)
+            assert code == 73
+            assert sentence in message
+
+
 def test_a_snapshot_fits_into_one_write_whatever_it_says() -> None:
     for text in ("ü" * 5000, '"\\' * 5000, "\n" * 5000, "\ud800" * 5000):
         snapshot = Snapshot(message=text, progress=Progress(activity=text))
