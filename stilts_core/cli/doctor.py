@@ -26,9 +26,10 @@ def command(store: str | None, data_root: str | None, profile_path: Path | None)
     blocked = 0
     for check in _checks(load_profile(profile_path), store, data_root):
         mark = "FAIL" if check.blocks else "note" if check.advice else "ok"
-        click.echo(f"{mark:<5} {check.name}: {check.detail}")
-        if check.advice:
-            click.echo(f"      {check.advice}")
+        first, *more = [line.strip() for line in f"{check.name}: {check.detail}\n{check.advice}".splitlines()]
+        click.echo(f"{mark:<5} {first}")
+        for line in filter(None, more):
+            click.echo(f"      {line}")
         blocked += check.blocks
     click.echo("A study cannot run here yet." if blocked else "A study can run here.")
     return 1 if blocked else 0

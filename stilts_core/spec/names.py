@@ -208,6 +208,8 @@ class _Check:
         if task.head is not Head.MLM:
             self.say(f"`mlm` names the text of masked-language training; {task.name} is another task", *place, "mlm")
             return
+        if use.limit is not None:
+            self.say(f"`limit` does not apply to {task.name}: it trains on text, not on examples", *place, "limit")
         try:
             self._catalogue.languages_of(use.mlm or "")
         except SpecError as error:
