@@ -30,6 +30,8 @@ from unittest import mock
 
 from measured import TASKS, Meter, Stages, Task, existing_encoder, use_threads
 
+from stilts_core.engine.local.spawn import ENVIRONMENT
+
 KINDS = ("plain", "optimised", "ours")
 PARTS = {"train": "training", "eval": "evaluation"}
 TARGETS = {"train": {"xnli": 4.0, "qa": 2.7, "pos": 2.0}, "eval": {"xnli": 3.0, "qa": 3.0, "pos": 3.0}}
@@ -97,12 +99,12 @@ def reference(folder: Path, name: str, task: Task, encoder: Path, threads: int, 
         *("--threads", str(threads), "--batch", str(task.hyper.batch_size), "--lr", str(task.hyper.learning_rate)),
         *("--train-limit", str(task.train_limit), "--eval-limit", str(task.eval_limit)),
     ]
-    _call([*command, "--optimised"] if optimised else command, threads, folder)
+    _call([*command, "--optimised"] if optimised else command, use_threads(threads), folder)
     return dict(json.loads((folder / "result.json").read_text(encoding="utf-8")))
 
 
-def _call(command: Sequence[str], threads: int, folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, env=use_threads(threads), capture_output=True, text=True, check=False)
+def _call(command: Sequence[str], environment: dict[str, str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return done.stdout
@@ -198,7 +200,8 @@ def main() -> int:
                 for kind in KINDS:
                     load = os.getloadavg()[0]
                     if kind == "ours":
-                        lines = _call([*again, "--ours", name], arguments.threads, folder).splitlines()
+                        environment = {**use_threads(arguments.threads), **ENVIRONMENT, "DS_ACCELERATOR": "cpu"}
+                        lines = _call([*again, "--ours", name], environment, folder).splitlines()
                         run = json.loads(lines[-1])
                     else:
                         run = reference(
