@@ -102,7 +102,8 @@ def picture(
     shown = rows if room is None else rows[: max(1, room)]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=fit)
     for column, ratio in (("id", None), ("stage", 3), ("state", None), ("for", None), ("why", 4)):
-        table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=ratio)
+        whole = column == "why" and room is None  # a reason that is cut short helps nobody
+        table.add_column(column, no_wrap=not whole, overflow="fold" if whole else "ellipsis", ratio=ratio)
     for stage in shown:
         status = statuses[stage.fingerprint]
         since = duration(now - status.since) if status.since is not None else ""
