@@ -14,7 +14,9 @@ from stilts_core.modeling.heads import MaskedHead
 
 TEMPERATURE = 0.05
 MIDDLE = 2 / 3
-"""Share of the layers whose hidden state is contrasted beside the last: where retrieval is scored (8 of 12 layers)."""
+"""Share of the layers where the means of the tokens are contrasted: about where retrieval is scored (8 of 12 layers).
+
+Of the last layer the first tokens are, since classification reads nothing else."""
 
 
 class Objective(StrEnum):
@@ -48,12 +50,10 @@ class PretrainingModel(nn.Module):
             return self.head.loss(states, batch, self.embeddings)
         left = encode_states(self.encoder, batch["input_ids"], batch.get("mask"))
         right = encode_states(self.encoder, batch["other_ids"], batch.get("other_mask"))
-        loss: Tensor = torch.stack(
-            [
-                contrastive_loss(mean_pool(left[at], batch.get("mask")), mean_pool(right[at], batch.get("other_mask")))
-                for at in (self.middle, -1)
-            ]
-        ).mean()
+        middle = contrastive_loss(
+            mean_pool(left[self.middle], batch.get("mask")), mean_pool(right[self.middle], batch.get("other_mask"))
+        )
+        loss = 0.5 * (middle + contrastive_loss(left[-1][:, 0].float(), right[-1][:, 0].float()))
         idle: Tensor = self.head(left[-1][0, :1], self.embeddings)
         return loss + 0.0 * idle.float().sum()
 
