@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,10 +42,22 @@ class OutcomeTable:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        values = np.concatenate([np.zeros(0), *self._values])
         columns = {
-            "language": pa.array(self._languages, pa.string()),
-            "id": pa.array(self._ids, pa.string()),
-            "metric": pa.array(self._metrics, pa.string()),
-            "value": pa.array(np.concatenate([np.zeros(0), *self._values]), pa.float64()),
+            "language": _strings(self._languages),
+            "id": _strings(self._ids),
+            "metric": _strings(self._metrics),
+            "value": pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)]),
         }
-        pq.write_table(pa.table(columns), path, compression="zstd")
+        table = pa.Table.from_arrays(list(columns.values()), names=list(columns))
+        pq.write_table(table, path, compression="zstd")
+
+
+def _strings(texts: Sequence[str]) -> Any:
+    """A string column from its buffers: `pyarrow.array` would import pandas, which takes over a second."""
+    import pyarrow as pa
+
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)])
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
