@@ -18,7 +18,10 @@ _CLOSING_SECONDS = 5.0
 _TAIL_BYTES = 2000
 
 ENVIRONMENT = {
-    "OMP_WAIT_POLICY": "PASSIVE",  # ranks and stages share cores: a waiting thread must not spin
+    # Ranks and stages share cores, so a waiting thread must not spin for long; a few microseconds of it spare most of
+    # the sleeping and waking between two small operations, which would take longer than they do.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "1000",
     "OPENBLAS_NUM_THREADS": "1",  # its pool would start on import, and a fork copies no thread
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # the same of pyarrow's allocator
     "TOKENIZERS_PARALLELISM": "false",
