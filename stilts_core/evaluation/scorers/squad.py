@@ -8,6 +8,7 @@ import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def percent(values: Sequence[float]) -> float:
     return 100.0 * running_sum(values) / len(values)
 
 
+@lru_cache(maxsize=1 << 14)  # a text is compared as a whole and by words, a gold answer also with many guesses
 def normalise(text: str) -> str:
     """Lower case, without ASCII punctuation and the words a, an, the; one blank between words.
 
@@ -74,9 +76,9 @@ def token_f1(gold: str, predicted: str) -> float:
 
 def overlap_f1(gold: Sequence[str], predicted: Sequence[str]) -> float:
     """F1 of two multisets of tokens; 0 without a common one."""
-    common = (Counter(gold) & Counter(predicted)).total()
-    if not common:
+    if set(gold).isdisjoint(predicted):
         return 0.0
+    common = (Counter(gold) & Counter(predicted)).total()
     precision, recall = common / len(predicted), common / len(gold)
     return (2 * precision * recall) / (precision + recall)
 
