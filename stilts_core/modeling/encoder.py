@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stilts_core.errors import IncompatibleCheckpointError, MissingInputError
+from stilts_core.modeling.attention import use_matrix_attention
 from stilts_core.spec.study import Pretraining
 
 
@@ -58,6 +59,7 @@ def load_encoder(location: str | Path, *, revision: str | None = None) -> nn.Mod
         ) from error
     except (RuntimeError, ValueError) as error:
         raise IncompatibleCheckpointError(f"The encoder {location} cannot be loaded: {_first_line(error)}") from error
+    use_matrix_attention(encoder)
     return encoder
 
 
@@ -83,6 +85,7 @@ def new_encoder(settings: Pretraining, vocabulary: int, pad_id: int, bos_id: int
         eos_token_id=eos_id,
     )
     encoder: nn.Module = XLMRobertaModel(config, add_pooling_layer=False)
+    use_matrix_attention(encoder)
     return encoder
 
 

@@ -19,6 +19,7 @@ from stilts_core.training.engine import Engine, learning_rate
 from stilts_core.training.streams import Stream
 
 RATE_SMOOTHING = 0.9
+SIZED_STEPS = 8  # the first steps, which tell how large a forward pass is
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,15 @@ class Schedule:
     order: np.ndarray[Any, np.dtype[np.int64]]
     hyper: Hyper
     seed: int
+
+    def tokens_per_step(self) -> float:
+        """Mean tokens of the first steps, over all ranks."""
+        numbers = [0] * len(self.streams)
+        tokens: list[int] = []
+        for task in self.order[:SIZED_STEPS].tolist():
+            tokens.append(self.streams[task].batch(numbers[task]).tokens)
+            numbers[task] += 1
+        return sum(tokens) / len(tokens)
 
 
 @dataclass
@@ -108,7 +118,8 @@ def train(
     """
     total = len(schedule.order)
     budget = micro_tokens or MICRO_TOKENS[device.type]
-    dtype = pick_precision(precision, device, engine.width * schedule.streams[int(schedule.order[0])].batch(0).tokens)
+    tokens = min(budget, schedule.tokens_per_step() / engine.ranks)
+    dtype = pick_precision(precision, device, width=engine.width, tokens=tokens)
     numbers = np.zeros(len(schedule.streams), dtype=np.int64)
     history = History()
     patience = schedule.hyper.patience if score_dev else 0
@@ -119,7 +130,7 @@ def train(
         task = int(schedule.order[step])
         batch = schedule.streams[task].batch(int(numbers[task]))
         numbers[task] += 1
-        torch.manual_seed(_dropout_seed(schedule.seed, step, engine.rank))
+        _seed_dropout(_dropout_seed(schedule.seed, step, engine.rank), device)
         shares = batch.split(engine.ranks, budget)[engine.rank]
         loss = torch.zeros(2, dtype=torch.float64)
         try:
@@ -174,6 +185,12 @@ def train(
 def _weights(engine: Engine) -> dict[str, Tensor]:
     """Every rank takes part in gathering; rank 0 alone keeps the copy."""
     return {name: tensor for name, tensor in engine.state() if engine.rank == 0}
+
+
+def _seed_dropout(seed: int, device: torch.device) -> None:
+    """Seed the generator of one device: `torch.manual_seed` seeds all, and keeps a note of it for each absent one."""
+    generator = torch.cuda.default_generators[device.index or 0] if device.type == "cuda" else torch.default_generator
+    generator.manual_seed(seed)
 
 
 def _dropout_seed(seed: int, step: int, rank: int) -> int:
