@@ -18,17 +18,11 @@ def collect_now(study: Path, store: str | None, data_root: str | None, profile_p
     import time
 
     from stilts_core.analysis.collect import read
-    from stilts_core.cli.options import store_settings
+    from stilts_core.cli.options import open_study
     from stilts_core.engine.look import look
-    from stilts_core.planning.load import plan_study
-    from stilts_core.spec.load import load_profile
-    from stilts_core.storage.open import open_store
 
-    profile = load_profile(profile_path)
-    settings = store_settings(profile, store)
-    opened = open_store(settings.uri or "", settings.s3)
-    plan = plan_study(study, data_root=data_root, profile=profile)
-    return read(opened, plan, gap_reasons(look(opened, plan, time.time())))
+    opened = open_study(study, store, data_root, profile_path)
+    return read(opened.store, opened.plan, gap_reasons(look(opened.store, opened.plan, time.time())))
 
 
 def gap_reasons(statuses: Mapping[str, Status]) -> dict[str, str]:
