@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -16,6 +17,8 @@ from stilts_core.spec.load import load_profile
 from stilts_core.spec.profile import Placement, StoreSettings
 from stilts_core.stages.context import Resources
 from stilts_core.stages.run import AttemptSpec
+from stilts_core.storage.attempts import LOG
+from stilts_core.storage.manifest import Attempt
 from stilts_core.storage.open import open_store
 from stilts_core.storage.settings import S3Settings
 from stilts_core.training.group import ALONE, Group
@@ -39,18 +42,24 @@ class Assignment:
     store: StoreSettings
     resources: Resources
 
-    def spec(self, orders: Orders) -> AttemptSpec:
-        """What the stage's process is told, but for the name of the attempt."""
+    def spec(self, orders: Orders, attempt: Attempt, folder: Path) -> AttemptSpec:
+        """What the stage's process is told.
+
+        Args:
+            attempt: the name that this pod has claimed.
+            folder: of the attempt alone.
+        """
         return AttemptSpec(
             stage=self.stage,
             submission=orders.submission,
             store=self.store,
             data_root=self.data_root,
             cache=orders.work / "cache",
-            scratch=orders.work / "scratch",
-            log=orders.work / "log.txt",
+            scratch=folder / "scratch",
+            log=folder / LOG,
             resources=self.resources,
             registry=orders.registry,
+            attempt=attempt,
         )
 
 
@@ -74,7 +83,9 @@ def take_assignment(orders: Orders) -> Assignment:
             f"{KIND_VERSIONS[stage.kind]}.",
             hint="Use one version of stilts for the command and the image.",
         )
-    return Assignment(stage, plan.data_root, StoreSettings(uri=orders.store, s3=s3), _resources(orders, placement, stage))
+    return Assignment(
+        stage, plan.data_root, StoreSettings(uri=orders.store, s3=s3), _resources(orders, placement, stage)
+    )
 
 
 def patient(s3: S3Settings) -> S3Settings:
@@ -131,5 +142,8 @@ def _resources(orders: Orders, placement: Placement, stage: Stage) -> Resources:
 def _group(orders: Orders) -> Group:
     if orders.nodes == 1:
         return ALONE
-    leader = orders.leader or leader_name(socket.gethostname(), orders.index, orders.service)
+    # The first node need not ask the DNS for itself.
+    leader = orders.leader or (
+        leader_name(socket.gethostname(), orders.index, orders.service) if orders.index else "localhost"
+    )
     return Group(orders.nodes, orders.index, leader, orders.port, orders.patience)

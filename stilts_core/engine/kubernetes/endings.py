@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from signal import Signals
 
@@ -21,6 +21,7 @@ from stilts_core.storage.attempts import Outcome
 from stilts_core.storage.manifest import Attempt
 
 STALLED = 76
+UNKNOWN_SECONDS, LOST_SECONDS = 5.0, 15.0
 MESSAGE_BYTES = 4096
 """The kubelet cuts a longer termination message, and reads no more of it."""
 
@@ -30,6 +31,7 @@ class Killed(StrEnum):
 
     STALLED = "stalled"
     GRACE = "grace"  # they were asked to stop, and did not
+    GROUP = "group"  # another pod of the group had ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,9 @@ class Ending:
     code: int
     message: str
 
-    @property
-    def explained(self) -> bool:
-        """The cause is known, and lies in this pod."""
-        return self.code not in (UNKNOWN_EXIT.code, RendezvousError.exit_code)
-
 
 COMMITTED = Ending(0, "The stage's manifest is in the store.")
+STOPPED_EARLY = Ending(StoppedError.exit_code, "It was stopped on request before it had begun.")
 
 
 def judge(sight: Sight) -> Ending:
@@ -85,14 +83,17 @@ def judge(sight: Sight) -> Ending:
             f"Asked to stop{where}, it had not ended after {sight.seconds:g} s and was killed.\n"
             "  A longer grace period lets it end by itself.",
         )
+    if sight.killed is Killed.GROUP:
+        return Ending(RendezvousError.exit_code, f"Another pod of the group ended{where}, so this one did.")
     unknown = code < 0 or code not in EXIT_CODES
-    if sight.out_of_memory and (unknown or code == RendezvousError.exit_code):
+    unexplained = unknown or code == RendezvousError.exit_code
+    if sight.out_of_memory and unexplained:
         return Ending(
             DeviceMemoryError.exit_code,
             f"Memory ran out{where}: the kernel killed a process of the pod.\n"
             "  Raise the memory limit in the profile, or lower `training.micro_tokens`; the results stay the same.",
         )
-    if sight.asked and unknown:
+    if sight.asked and unexplained:
         return Ending(StoppedError.exit_code, f"It was stopped on request{where}.")
     if code == 0:
         return Ending(
@@ -107,14 +108,34 @@ def judge(sight: Sight) -> Ending:
     return Ending(code, told or f"{_capitalised(explain_exit(code).meaning)}{where}.")
 
 
+def judge_unanswered(sight: Sight) -> Ending:
+    """How an attempt ended that was asked to stop, and whose manifest could not be looked for in time."""
+    if sight.status == 0:
+        return Ending(StoppedError.exit_code, "It was stopped on request; whether it had committed is not known.")
+    return judge(replace(sight, asked=True))
+
+
 def judge_error(error: StiltsError) -> Ending:
     """How an attempt ended that could not begin."""
     return Ending(error.exit_code, str(error))
 
 
-def follow(own: Ending, other: Outcome, host: str) -> Ending:
-    """The end of a node whose group has ended because of another node: the same code, so that all pods agree."""
-    code = other.exit_code if other.exit_code in EXIT_CODES and other.exit_code else own.code
+def patience_with_others(ending: Ending) -> float | None:
+    """Seconds for which a pod of a group waits for another one to say that it was the cause, before it says so itself.
+
+    Who knows why it failed does not ask (None). Who was asked to stop looks once: that may be what became of the
+    group. Who has only lost the others waits longest: the cause is not with it.
+    """
+    return {
+        StoppedError.exit_code: 0.0,
+        UNKNOWN_EXIT.code: UNKNOWN_SECONDS,
+        RendezvousError.exit_code: LOST_SECONDS,
+    }.get(ending.code)
+
+
+def follow(other: Outcome) -> Ending:
+    """The end of a pod whose group has ended because of another one: the same code, so that all pods agree."""
+    code = other.exit_code if other.exit_code in EXIT_CODES and other.exit_code else UNKNOWN_EXIT.code
     return Ending(code, f"The group ended because of {other.host or 'another pod'}: {other.message}")
 
 

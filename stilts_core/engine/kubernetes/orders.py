@@ -105,7 +105,9 @@ def termination_log_of(argv: Sequence[str]) -> Path:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="stilts-supervisor", description="Run one attempt at a stage in this pod.")
+    parser = _Parser(
+        prog="stilts-supervisor", description="Run one attempt at a stage in this pod.", allow_abbrev=False
+    )
     parser.add_argument("--store", required=True, metavar="URI")
     parser.add_argument("--plan", required=True, metavar="URI")
     parser.add_argument("--plan-digest", required=True, metavar="HEX")
