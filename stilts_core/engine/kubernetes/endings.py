@@ -100,7 +100,7 @@ def judge(sight: Sight) -> Ending:
     if code == -SIGABRT and sight.grouped:
         return Ending(
             RendezvousError.exit_code,
-            f"SIGABRT ended the stage's process{where}: torch does that when its ranks lose the others.\n  See its log.",
+            f"SIGABRT ended the stage's process{where}: torch does so when its ranks lose the others.\n  See its log.",
         )
     if code == 0:
         return Ending(
