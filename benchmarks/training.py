@@ -30,7 +30,7 @@ from unittest import mock
 
 from measured import TASKS, Meter, Stages, Task, existing_encoder, use_threads
 
-from stilts_core.engine.local.spawn import ENVIRONMENT
+from stilts_core.engine.environment import ENVIRONMENT
 
 KINDS = ("plain", "optimised", "ours")
 PARTS = {"train": "training", "eval": "evaluation"}

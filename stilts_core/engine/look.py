@@ -110,7 +110,7 @@ def _observe(name: str, found: LastAttempt, now: float) -> Sequence[Observation]
         )
     if found.heartbeat is None or now - found.heartbeat.updated.timestamp() > SILENCE_SECONDS:
         return ()
-    progress = Progress(**found.heartbeat.model_dump(exclude={"updated"}))
+    progress = Progress(**found.heartbeat.model_dump(exclude={"updated", "since"}))
     updated = found.heartbeat.updated.timestamp()
     reason = describe_progress(progress)
     return (Observation(name, found.attempt.number, Phase.RUNNING, updated, reason=reason, progress=progress),)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_core.planning.plan import Stage
+from stilts_core.training.group import ALONE, Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class Resources:
     Attributes:
         device: ``cpu`` or ``cuda``.
         threads: cores of one rank.
-        ranks: processes of a training.
+        ranks: processes of a training, on all of its nodes.
+        group: the nodes of the training.
         micro_tokens: padded tokens of one forward pass at most; None: by device.
         precision: ``auto``, ``bf16`` or ``fp32``.
     """
@@ -28,6 +30,7 @@ class Resources:
     zero_stage: int = 0
     micro_tokens: int | None = None
     precision: str = "auto"
+    group: Group = ALONE
 
 
 @dataclass(frozen=True, slots=True)

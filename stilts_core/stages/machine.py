@@ -29,6 +29,7 @@ def describe_machine(resources: Resources) -> dict[str, Any]:
         "device": device_name(resources.device),
         "threads": resources.threads,
         "ranks": resources.ranks,
+        "nodes": resources.group.nodes,
         "zero_stage": resources.zero_stage,
         "precision": resources.precision,
     }

@@ -47,6 +47,7 @@ def pretrain(context: StageContext) -> dict[str, Any]:
         device=resources.device,
         threads=resources.threads,
         stop_requested=context.stop_requested,
+        group=resources.group,
     )
 
 
@@ -54,7 +55,7 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     params = context.stage.params
     assert isinstance(params, PretrainParams)  # noqa: S101 (the plan pairs kinds with their parameters)
     settings = params.settings
-    device = torch.device(rank.device, rank.rank) if rank.device == "cuda" else torch.device("cpu")
+    device = torch.device(rank.device, rank.local) if rank.device == "cuda" else torch.device("cpu")
     tokenizer = context.inputs["tokenizer"] / "tokenizer"
     vocabulary = read_vocabulary(tokenizer)
     shares = {Objective(name): share for name, share in sorted(settings.objectives.items()) if share}
@@ -76,7 +77,7 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     engine = Engine.start(model, hyper, zero_stage=context.resources.zero_stage, device=device)
 
     def report(at: StepReport) -> None:
-        if rank.rank == 0:
+        if rank.local == 0:
             context.report(Progress(at.step, at.total, "pretraining", at.loss, at.examples_per_second))
 
     try:

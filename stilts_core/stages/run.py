@@ -32,7 +32,7 @@ from stilts_core.planning.plan import Stage
 from stilts_core.spec.profile import StoreSettings
 from stilts_core.stages.context import Progress, Resources, StageContext, StageFunction
 from stilts_core.stages.machine import describe_machine
-from stilts_core.stages.pulse import Pulse
+from stilts_core.stages.pulse import Pulse, read_bounded
 from stilts_core.stages.snapshot import Phase, Snapshot
 from stilts_core.storage.attempts import Outcome, list_attempts, new_attempt, put_log, record_outcome
 from stilts_core.storage.base import Store
@@ -53,6 +53,8 @@ class AttemptSpec(Frozen):
         scratch: a folder of this attempt alone; made and removed by it.
         log: the file that takes what it prints; copied to the store.
         registry: the module that knows the stage kinds (`stages.registry`).
+        attempt: the name under which it keeps things in the store, given by a supervisor that keeps its heartbeat, log
+            and outcome there; None: it takes a name itself and keeps all of that.
     """
 
     stage: Stage
@@ -64,6 +66,7 @@ class AttemptSpec(Frozen):
     log: Path | None = None
     resources: Resources = Resources()
     registry: str = DEFAULT_REGISTRY
+    attempt: Attempt | None = None
 
 
 Tell = Callable[[Snapshot], None]
@@ -83,7 +86,8 @@ def run_attempt(
         stop_requested: as in `StageContext`.
 
     Returns:
-        The exit code (`errors.EXIT_CODES`). Nothing is raised: why it failed is told, logged and recorded.
+        The exit code (`errors.EXIT_CODES`). Nothing is raised: why it failed is told, logged and recorded. Of the nodes
+        of a group only the first commits; for the others 0 says that their part is done.
     """
     return _Attempt(spec, tell, stop_requested).run()
 
@@ -148,7 +152,7 @@ class _Attempt:
             self._tell(message=message)
         finally:
             shutil.rmtree(self.spec.scratch, ignore_errors=True)
-        if store is not None and self.now.stored is not None:
+        if store is not None and self.now.stored is not None and self.spec.attempt is None:
             self._record(store, self.now.stored, started, code, message)
         return code
 
@@ -157,11 +161,16 @@ class _Attempt:
         if read_manifest(store, stage.fingerprint) is not None:
             self._say("the stage is done already")
             return
-        # Only for people: the token alone keeps two attempts apart.
-        number = max((attempt.number for attempt in list_attempts(store, stage.fingerprint)), default=0) + 1
-        attempt = new_attempt(number)
+        attempt = self.spec.attempt
+        if attempt is None:
+            # Only for people: the token alone keeps two attempts apart.
+            number = max((attempt.number for attempt in list_attempts(store, stage.fingerprint)), default=0) + 1
+            attempt = new_attempt(number)
         self._tell(stored=attempt)
-        self._say(f"{stage.label or stage.kind.value}: attempt {number}, {stage.fingerprint}")
+        self._say(f"{stage.label or stage.kind.value}: attempt {attempt.number}, {stage.fingerprint}")
+        if self.spec.attempt is not None:
+            self._work(store, attempt, started)
+            return
         with Pulse(store, stage.fingerprint, attempt, self.spec.log, lambda: self.now.progress):
             self._work(store, attempt, started)
 
@@ -183,6 +192,9 @@ class _Attempt:
         self._heed_stop()
         self._tell(phase=Phase.RUNNING)
         metrics = function(context)
+        if self.spec.resources.group.node:
+            self._say("this node's part is done")
+            return
         self._tell(phase=Phase.COMMITTING)
         run: dict[str, Any] = {
             "started": started.isoformat(),
@@ -259,5 +271,5 @@ class _Attempt:
         # The exit code says the same; a store that fails here must not turn a commit into a failure.
         with suppress(StiltsError, OSError):
             if self.spec.log is not None:
-                put_log(store, fingerprint, attempt, self.spec.log.read_bytes())
+                put_log(store, fingerprint, attempt, read_bounded(self.spec.log))
             record_outcome(store, fingerprint, attempt, outcome)

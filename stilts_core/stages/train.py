@@ -43,13 +43,14 @@ def train(context: StageContext) -> dict[str, Any]:
         device=resources.device,
         threads=resources.threads,
         stop_requested=context.stop_requested,
+        group=resources.group,
     )
 
 
 def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     params = context.stage.params
     assert isinstance(params, TrainParams)  # noqa: S101 (the plan pairs kinds with their parameters)
-    device = torch.device(rank.device, rank.rank) if rank.device == "cuda" else torch.device("cpu")
+    device = torch.device(rank.device, rank.local) if rank.device == "cuda" else torch.device("cpu")
     location, revision = encoder_location(context, params.encoder)
     datasets = [
         Dataset.open(context.inputs[f"data/{at}"] / ("text" if task.head is Head.MLM else "data"))
@@ -130,7 +131,7 @@ def _dev_scorer(
 
 
 def _report(context: StageContext, rank: Rank, at: StepReport) -> None:
-    if rank.rank == 0:
+    if rank.local == 0:  # each node is watched for progress on its own
         context.report(
             Progress(
                 step=at.step,

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from stilts_core.errors import MissingInputError, StorageError
 from stilts_core.storage.attempts import (
-    RECORDS,
     Heartbeat,
     Outcome,
+    is_record,
     list_attempts,
     new_attempt,
     put_log,
@@ -201,7 +201,7 @@ def _names(folder: Path) -> list[str]:
                 continue
             if not path.is_file():
                 raise StorageError(f"{path} cannot be committed: it is neither a file nor a folder.")
-            if name in RECORDS:
+            if is_record(name):
                 raise StorageError(f"{path} cannot be committed: its name is kept for the records of an attempt.")
             names.append(check_key(name))
     except OSError as error:

@@ -8,18 +8,25 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stilts_core import errors
-from stilts_core.errors import RendezvousError, StiltsError
+from stilts_core.errors import RendezvousError, StiltsError, StoppedError
 from stilts_core.lifeline import die_with_parent
+from stilts_core.training.group import ALONE, Group
+
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
 
 RENDEZVOUS_SECONDS = 120
 _STOP_POLL_SECONDS = 0.2
+_CONNECT_SECONDS = 5
+_MET = "met"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +34,13 @@ class Rank:
     """One process of a training, as its own code sees it.
 
     Attributes:
+        local: its number among the ranks of its node; its GPU.
         stop_requested: as in `stages.context.StageContext`; ranks agree on it before they act.
     """
 
     rank: int
     ranks: int
+    local: int
     device: str
     threads: int
     stop_requested: Callable[[], bool]
@@ -44,16 +53,23 @@ def run_ranks(
     device: str,
     threads: int,
     stop_requested: Callable[[], bool],
+    group: Group = ALONE,
 ) -> dict[str, Any]:
-    """Run ``body`` on every rank and give what rank 0 returned (JSON).
+    """Run ``body`` on every rank of this node and give what rank 0 returned (JSON); nothing on the other nodes.
 
     One rank runs in this process. Several are forked from it; the first failure ends all of them and is raised here.
+
+    Args:
+        ranks: of all nodes.
 
     Raises:
         StiltsError: what a rank raised; `RendezvousError` when the ranks did not find each other.
     """
-    if ranks == 1:
-        return _enter(body, Rank(0, 1, device, threads, stop_requested), None)
+    here = ranks // group.nodes
+    first = group.node * here
+    if here == 1:
+        result = _enter(body, Rank(first, ranks, 0, device, threads, stop_requested), group, None)
+        return {} if group.node else result
     context = multiprocessing.get_context("fork")
     flag = context.Event()
     supervisor = os.getpid()
@@ -61,9 +77,15 @@ def run_ranks(
         processes = [
             context.Process(
                 target=_child,
-                args=(body, Rank(rank, ranks, device, threads, flag.is_set), Path(scratch), supervisor),
+                args=(
+                    body,
+                    Rank(first + local, ranks, local, device, threads, flag.is_set),
+                    group,
+                    Path(scratch),
+                    supervisor,
+                ),
             )
-            for rank in range(ranks)
+            for local in range(here)
         ]
         for process in processes:
             process.start()
@@ -74,7 +96,7 @@ def run_ranks(
                     process = alive.pop(sentinel)
                     process.join()
                     if process.exitcode:
-                        raise _failure(Path(scratch), processes.index(process), process.exitcode)
+                        raise _failure(Path(scratch), first + processes.index(process), process.exitcode, group)
                 if stop_requested():
                     flag.set()
         finally:
@@ -82,17 +104,19 @@ def run_ranks(
                 if process.is_alive():
                     process.kill()
                 process.join()
-        result: dict[str, Any] = json.loads((Path(scratch) / "result.json").read_text(encoding="utf-8"))
-        return result
+        written: dict[str, Any] = {}
+        if group.node == 0:
+            written = json.loads((Path(scratch) / "result.json").read_text(encoding="utf-8"))
+        return written
 
 
-def _child(body: Callable[[Rank], dict[str, Any]], rank: Rank, scratch: Path, supervisor: int) -> None:
+def _child(body: Callable[[Rank], dict[str, Any]], rank: Rank, group: Group, scratch: Path, supervisor: int) -> None:
     die_with_parent(supervisor)
     # The supervisor passes a stop on through the flag; a rank that left alone would leave the others in a collective.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        result = _enter(body, rank, scratch)
+        result = _enter(body, rank, group, scratch)
         if rank.rank == 0:
             (scratch / "result.json").write_text(json.dumps(result), encoding="utf-8")
     except StiltsError as error:
@@ -101,20 +125,19 @@ def _child(body: Callable[[Rank], dict[str, Any]], rank: Rank, scratch: Path, su
         os._exit(error.exit_code)
 
 
-def _enter(body: Callable[[Rank], dict[str, Any]], rank: Rank, scratch: Path | None) -> dict[str, Any]:
+def _enter(body: Callable[[Rank], dict[str, Any]], rank: Rank, group: Group, scratch: Path | None) -> dict[str, Any]:
     from datetime import timedelta
 
     import torch
     from torch import distributed
-    from torch._C._distributed_c10d import FileStore, HashStore, Store
 
     torch.set_num_threads(rank.threads)
     backend = "gloo"
     if rank.device == "cuda":
-        torch.cuda.set_device(rank.rank)
+        torch.cuda.set_device(rank.local)
         backend = "nccl"
-    os.environ.update(RANK=str(rank.rank), WORLD_SIZE=str(rank.ranks), LOCAL_RANK=str(rank.rank))
-    store: Store = HashStore() if scratch is None else FileStore(str(scratch / "rendezvous"), rank.ranks)
+    os.environ.update(RANK=str(rank.rank), WORLD_SIZE=str(rank.ranks), LOCAL_RANK=str(rank.local))
+    store = _meet(rank, group) if group.nodes > 1 else _meet_here(rank, scratch)
     try:
         distributed.init_process_group(
             backend,
@@ -127,6 +150,10 @@ def _enter(body: Callable[[Rank], dict[str, Any]], rank: Rank, scratch: Path | N
         raise RendezvousError(f"Rank {rank.rank} of {rank.ranks} did not find the others: {error}") from error
     try:
         return body(rank)
+    except RuntimeError as error:
+        if group.nodes > 1 and _lost_others(error):
+            raise RendezvousError(f"Rank {rank.rank} of {rank.ranks} lost the others: {_first_line(error)}") from error
+        raise
     finally:
         # DeepSpeed keeps groups of its own, which it lets go of only when it is told: else no other training could
         # follow in this process.
@@ -134,12 +161,78 @@ def _enter(body: Callable[[Rank], dict[str, Any]], rank: Rank, scratch: Path | N
         (comm if comm is not None and comm.is_initialized() else distributed).destroy_process_group()
 
 
-def _failure(scratch: Path, rank: int, exit_code: int) -> StiltsError:
+def _meet_here(rank: Rank, scratch: Path | None) -> Store:
+    from torch._C._distributed_c10d import FileStore, HashStore
+
+    return HashStore() if scratch is None else FileStore(str(scratch / "rendezvous"), rank.ranks)
+
+
+def _meet(rank: Rank, group: Group) -> Store:
+    """Wait at the leader until every rank of every node is there.
+
+    In short tries, so that a stop is heeded and a leader that comes up late is found.
+
+    Raises:
+        RendezvousError: somebody did not come in time.
+        StoppedError: a stop was requested meanwhile.
+    """
+    from datetime import timedelta
+
+    from torch._C._distributed_c10d import TCPStore
+
+    deadline = time.monotonic() + group.patience
+    store: TCPStore | None = None
+    missing = f"{group.leader}:{group.port} did not answer"
+    while time.monotonic() < deadline:
+        if rank.stop_requested():
+            raise StoppedError("The stage was asked to stop while its ranks were meeting.")
+        try:
+            if store is None:
+                store = TCPStore(
+                    group.leader,
+                    group.port,
+                    rank.ranks,
+                    is_master=rank.rank == 0,
+                    timeout=timedelta(seconds=_CONNECT_SECONDS),
+                    wait_for_workers=False,
+                )
+                store.add(_MET, 1)
+            met = store.add(_MET, 0)
+        except RuntimeError as error:
+            missing = f"{group.leader}:{group.port} cannot be used: {_first_line(error)}"
+        else:
+            if met >= rank.ranks:
+                store.set_timeout(timedelta(seconds=RENDEZVOUS_SECONDS))  # all groups that follow meet there, too
+                return store
+            missing = f"only {met} of them came"
+        time.sleep(_STOP_POLL_SECONDS)
+    raise RendezvousError(
+        f"Rank {rank.rank} of {rank.ranks} did not find the others within {group.patience:g} s: {missing}.",
+        hint="A node of the group did not start, or a network policy keeps the nodes apart.",
+    )
+
+
+def _lost_others(error: RuntimeError) -> bool:
+    from torch import distributed
+
+    # gloo says it in words only.
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _failure(scratch: Path, rank: int, exit_code: int, group: Group) -> StiltsError:
     try:
         document = json.loads((scratch / f"error-{rank}.json").read_text(encoding="utf-8"))
         kind = getattr(errors, document["error"])
         error: StiltsError = kind(document["message"], hint=document["hint"])
     except (OSError, ValueError, AttributeError):
         ending = f"signal {-exit_code}" if exit_code < 0 else f"exit status {exit_code}"
-        error = StiltsError(f"Rank {rank} ended with {ending}.", hint="Its log says more.")
+        # NCCL's watchdog aborts a process whose collective does not end.
+        lost = group.nodes > 1 and exit_code == -signal.SIGABRT
+        error = (RendezvousError if lost else StiltsError)(
+            f"Rank {rank} ended with {ending}.", hint="Its log says more."
+        )
     return error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import signal
 import socket
@@ -12,23 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from stilts_core.engine.environment import stage_environment
 from stilts_core.engine.local.lines import LineReader, encode
 
 _CLOSING_SECONDS = 5.0
 _TAIL_BYTES = 2000
-
-ENVIRONMENT = {
-    # Ranks and stages share cores, so a waiting thread must not spin for long; a few microseconds of it spare most of
-    # the sleeping and waking between two small operations, which would take longer than they do.
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "GOMP_SPINCOUNT": "1000",
-    "OPENBLAS_NUM_THREADS": "1",  # its pool would start on import, and a fork copies no thread
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # the same of pyarrow's allocator
-    "TOKENIZERS_PARALLELISM": "false",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # a CUDA call before the fork would forbid CUDA after it
-    "PYTHONUNBUFFERED": "1",
-}
 
 
 class ServerProcess:
@@ -44,9 +31,6 @@ class ServerProcess:
         self._socket = ours
         self._lines = LineReader(ours.fileno())
         self.ready = False
-        environment = {**os.environ, **ENVIRONMENT}
-        if not Path("/dev/nvidia0").exists():
-            environment["DS_ACCELERATOR"] = "cpu"
         command = [
             sys.executable,
             "-P",  # nothing in the working directory can stand in for a package
@@ -59,7 +43,7 @@ class ServerProcess:
         with theirs, log.open("ab") as output:
             self._process = subprocess.Popen(
                 command,
-                env=environment,
+                env=stage_environment(),
                 pass_fds=(theirs.fileno(), reports),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
