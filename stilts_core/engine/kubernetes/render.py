@@ -101,7 +101,7 @@ class StageAttempt:
 
 
 def render_submission(study: StudySource, placement: Placement, namespace: str) -> list[Object]:
-    """The anchor, with several nodes the headless Service, and the driver's Job, in the order to apply them.
+    """The anchor, for Jobs of several nodes the headless Service, and the driver's Job, in the order to apply them.
 
     Raises:
         SpecError: the store is out of a cluster's reach, the study is too large, or parts of the profile do not go
@@ -111,7 +111,7 @@ def render_submission(study: StudySource, placement: Placement, namespace: str) 
     placed = _in_cluster(placement, namespace)
     nodes = max(stage_sizing(kind, placed).nodes for kind in StageKind)
     objects = [_anchor(name, study, placed, namespace)]
-    if nodes > 1:
+    if nodes > 1 and not placed.kubernetes.jobset:
         objects.append(_service(name, study, namespace))
     return [*objects, _driver(name, study, placed, namespace)]
 
@@ -161,7 +161,7 @@ def render_stage(stage: Stage, attempt: StageAttempt, submission: Submission, pl
     spec = stage_job_spec(pod_template(pod, kubernetes), sizing.nodes, STAGE, kubernetes)
     if as_set:
         return jobset(about, spec, labels, kubernetes.ttl_seconds)
-    return job(about, spec | {"ttlSecondsAfterFinished": kubernetes.ttl_seconds})
+    return job(about, {"ttlSecondsAfterFinished": kubernetes.ttl_seconds} | spec)
 
 
 def _in_cluster(placement: Placement, namespace: str) -> Placement:
