@@ -171,7 +171,7 @@ def test_an_attempt_is_one_job_that_nothing_begins_anew(
         assert (found["kind"] == "JobSet") == (placement.kubernetes.jobset and spec["completions"] > 1)
 
 
-@settings(deadline=None, max_examples=10)  # PyYAML takes its time
+@settings(max_examples=10)  # PyYAML takes its time
 @given(STUDIES, placements(), HEX)
 def test_the_same_gives_the_same_text(study: StudySource, placement: Placement, fingerprint: str) -> None:
     objects = everything(study, placement, fingerprint)
