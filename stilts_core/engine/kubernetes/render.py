@@ -39,7 +39,7 @@ from stilts_core.engine.kubernetes.sizing import Sizing, driver_sizing, stage_si
 from stilts_core.engine.labels import stage_title
 from stilts_core.errors import SpecError
 from stilts_core.planning.plan import Stage, StageKind
-from stilts_core.spec.profile import Placement, Profile
+from stilts_core.spec.profile import Placement, Profile, StoreSettings
 from stilts_core.storage.manifest import Attempt
 
 DRIVER_GRACE_SECONDS = 30
@@ -167,6 +167,15 @@ def render_stage(stage: Stage, attempt: StageAttempt, submission: Submission, pl
 def _in_cluster(placement: Placement, namespace: str) -> Placement:
     """The placement as pods are to read it."""
     store, kubernetes = placement.store, placement.kubernetes
+    _check_store(store, certificates=kubernetes.ca_bundle is not None)
+    if kubernetes.ca_bundle is not None:
+        s3 = store.s3.model_copy(update={"ca_bundle": f"{FILES}/{CA_FILE}"})
+        store = store.model_copy(update={"s3": s3})
+    kubernetes = kubernetes.model_copy(update={"namespace": namespace})
+    return placement.model_copy(update={"store": store, "kubernetes": kubernetes})
+
+
+def _check_store(store: StoreSettings, *, certificates: bool) -> None:
     if not (store.uri or "").startswith("s3://"):
         given = f"{store.uri} is a folder of this machine" if store.uri else "The profile names none"
         raise SpecError(
@@ -180,11 +189,11 @@ def _in_cluster(placement: Placement, namespace: str) -> Placement:
                 "could read.",
                 hint="Leave it out there; credentials of the store go into a Secret, see `kubernetes.credentials`.",
             )
-    if kubernetes.ca_bundle is not None:
-        s3 = store.s3.model_copy(update={"ca_bundle": f"{FILES}/{CA_FILE}"})
-        store = store.model_copy(update={"s3": s3})
-    kubernetes = kubernetes.model_copy(update={"namespace": namespace})
-    return placement.model_copy(update={"store": store, "kubernetes": kubernetes})
+    if store.s3.ca_bundle is not None and not certificates:
+        raise SpecError(
+            f"The certificates of the store, {store.s3.ca_bundle}, are a file of this machine.",
+            hint="Put them into a ConfigMap of the namespace too, and name it in `kubernetes.ca_bundle`.",
+        )
 
 
 def _anchor(name: str, study: StudySource, placement: Placement, namespace: str) -> Object:

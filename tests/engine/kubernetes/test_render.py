@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
-from engine_cluster_objects import FIRST, NAMESPACE, SECOND, STUDY, SUBMISSION, stage
+from engine_cluster_objects import FIRST, NAMESPACE, PLAN_DIGEST, SECOND, STUDY, SUBMISSION, stage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stilts_core.engine.kubernetes import labels, names
+from stilts_core.engine.kubernetes.orders import parse_orders
 from stilts_core.engine.kubernetes.render import StageAttempt, StudySource, render_stage, render_submission
 from stilts_core.engine.kubernetes.yaml_text import to_yaml
 from stilts_core.errors import EXIT_CODES, SpecError
@@ -198,6 +199,23 @@ def option(found: dict[str, Any], name: str) -> str | None:
     return command[command.index(name) + 1] if name in command else None
 
 
+@pytest.mark.parametrize("kind", StageKind)
+@pytest.mark.parametrize("jobset", [False, True])
+def test_the_supervisor_understands_its_orders(kind: StageKind, jobset: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = placement(nodes=3, gpus_per_node=2, jobset=jobset, grace_seconds=90, stall_seconds=0)
+    found = attempt_at(kind, where)
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", str(job_of(found)["completions"] - 1))
+    program, orders = command_of(found)[:3], parse_orders(command_of(found)[3:])
+    assert program == ["python", "-m", "stilts_core.engine.kubernetes.supervisor"]
+    assert (orders.stage, orders.attempt, orders.plan_digest) == (stage(kind).fingerprint, FIRST.stored, PLAN_DIGEST)
+    assert (orders.store, orders.plan) == (SUBMISSION.store, SUBMISSION.plan)
+    assert orders.nodes == job_of(found)["completions"]
+    assert (orders.grace, orders.stall, orders.patience) == (90, 0, 600)
+    assert orders.profile == Path("/etc/stilts/profile.yaml")
+    mounts = job_of(found)["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert str(orders.work.parent) in {mount["mountPath"] for mount in mounts}
+
+
 def test_a_name_follows_from_the_attempt_and_not_from_its_token() -> None:
     one = attempt_at(StageKind.TRAIN, placement())
     other = attempt_at(StageKind.TRAIN, placement(), replace(FIRST, stored=Attempt(number=9, token="ffffff")))
@@ -345,6 +363,7 @@ def test_nothing_speaks_of_this_machine() -> None:
         ({"store": {"uri": "/data/store"}}, "/data/store is a folder of this machine."),
         ({"store": {"uri": "s3://a", "s3": {"proxy": "http://me:secret@proxy"}}}, "`store.s3.proxy` holds a name"),
         ({"store": {"uri": "s3://a", "s3": {"endpoint": "http://me:x@s3"}}}, "`store.s3.endpoint` holds a name"),
+        ({"store": {"uri": "s3://a", "s3": {"ca_bundle": "ca.pem"}}}, "ca.pem, are a file of this machine"),
         ({"device": "cuda", "store": {"uri": "s3://a"}}, "no pod would have a GPU"),
         (
             {"device": "cpu", "store": {"uri": "s3://a"}, "kubernetes": {"gpus_per_node": 2}},
