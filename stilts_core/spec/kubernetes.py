@@ -265,6 +265,6 @@ class Kubernetes(Frozen):
             if amount(self.shared_memory) >= amount(memory):
                 raise ValueError(
                     f"shared_memory ({self.shared_memory}) is part of a pod's memory, and pods.{kind} has {memory}; "
-                    f"raise that, or lower shared_memory"
+                    "raise that, or lower shared_memory"
                 )
         return self
