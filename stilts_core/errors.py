@@ -60,6 +60,11 @@ def explain_exit(code: int) -> ExitCode:
     return EXIT_CODES.get(code, UNKNOWN_EXIT)
 
 
+def failing_codes(budget: Budget) -> tuple[int, ...]:
+    """The exit codes of failures that are charged to a budget, ascending; those of no budget are not tried again."""
+    return tuple(sorted(code for code, row in EXIT_CODES.items() if code and row.budget is budget))
+
+
 class StiltsError(Exception):
     """An error with a sentence for the user.
 

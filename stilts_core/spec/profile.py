@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from stilts_core.catalog.models import Name
 from stilts_core.model import API_VERSION, Frozen
+from stilts_core.spec.kubernetes import Kubernetes
 from stilts_core.storage.settings import S3Settings
 
 
@@ -37,7 +38,8 @@ class Training(Frozen):
     """How one training is spread over devices.
 
     Attributes:
-        ranks: processes of one training stage, one device (or ``threads`` cores) each.
+        ranks: processes of one training stage, one device (or ``threads`` cores) each. On Kubernetes they are shared
+            out to the nodes, and 1 stands for one on each GPU of each node, or for one a node without GPUs.
         zero_stage: DeepSpeed ZeRO stage.
         micro_tokens: padded tokens of one forward pass on one rank at most; None: by device.
         precision: of the forward pass; ``auto``: bf16 where the device computes in it.
@@ -62,8 +64,15 @@ class Placement(Frozen):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     store: StoreSettings = StoreSettings()
     local: Local = Local()
+    kubernetes: Kubernetes = Kubernetes()
     training: Training = Training()
     retries: Retries = Retries()
+
+    @property
+    def cluster_retries(self) -> Retries:
+        """The budgets of stages on Kubernetes."""
+        spot = self.kubernetes.spot
+        return self.retries.model_copy(update={"infrastructure": spot.infrastructure}) if spot else self.retries
 
 
 class ProfileMetadata(Frozen):
