@@ -20,11 +20,9 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from stilts_core.engine.kubernetes.kinds import Kind
+from stilts_core.engine.kubernetes.labels import Object
 from stilts_core.engine.kubernetes.refusals import ConflictError, ExpiredError, refusal, unreachable
 from stilts_core.errors import ClusterError
-
-Object = dict[str, Any]
-"""An object of the cluster, as its JSON."""
 
 _PAGE = 500
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
@@ -333,7 +331,8 @@ def _configured(kubeconfig: Path | None, context: str | None, namespace: str | N
 def _namespace_of(config: Any, file: str | None, context: str | None) -> str | None:
     contexts, active = config.list_kube_config_contexts(config_file=file)
     chosen = next((each for each in contexts if each["name"] == context), None) if context else active
-    return (chosen or {}).get("context", {}).get("namespace")
+    name = (chosen or {}).get("context", {}).get("namespace")
+    return None if name is None else str(name)
 
 
 def _selected(labels: str, fields: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Watched:
         self._listed, self._over = threading.Event(), threading.Event()
         self._response: urllib3.BaseHTTPResponse | None = None
         self._error: ClusterError | None = None
+        self._failures = 0
         self._thread = threading.Thread(target=self._run, name=f"watch-{kind.plural}", daemon=True)
 
     def start(self) -> None:
@@ -102,27 +103,23 @@ class Watched:
             return self._version is not None and _number(self._version) >= _number(version)
 
     def _run(self) -> None:
-        failures = 0
         while not self._over.is_set():
             try:
                 if self._version is None:
                     self._list()
-                    self._told(None)
                 self._watch()
-                failures = 0
             except ExpiredError:
                 self._version = None
+                self._over.wait(self._cluster.patience.pause(0))
             except ForbiddenError as error:
                 self._told(error)
                 self._over.wait(_FORBIDDEN_SECONDS)
             except ClusterError as error:
-                if self._over.is_set():
-                    return
-                # A watch that broke off is begun again at once; only then is it a failure.
-                if failures:
+                # A watch that breaks off is begun again; it is a failure when that cannot be done.
+                if self._failures:
                     self._told(error)
-                self._over.wait(self._cluster.patience.pause(failures))
-                failures += 1
+                self._over.wait(self._cluster.patience.pause(self._failures))
+                self._failures += 1
 
     def _told(self, error: ClusterError | None) -> None:
         before, self._error = self._error, error
@@ -157,6 +154,7 @@ class Watched:
     def _opened(self, response: urllib3.BaseHTTPResponse) -> None:
         with self._lock:
             self._response = response
+        self._failures = 0
         self._told(None)
 
     def _heard(self, happened: str, found: Object) -> None:
