@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.kubernetes.marks import Key
@@ -18,6 +19,7 @@ from stilts_core.storage.manifest import Attempt
 from stilts_core.storage.parallel import bounded_map
 
 _READERS = 8
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def read_past(store: Store, fingerprint: str, submission: str) -> Past:
             continue
         if attempt.number == highest:
             left_open = False
-        if outcome.submission == submission:
+        # One that committed, and whose manifest somebody has deleted since to have it run again, did not fail.
+        if outcome.submission == submission and outcome.exit_code:
             ends[attempt.number] = _end(fingerprint, attempt, outcome)
     return Past(highest, ends, left_open)
 
@@ -165,20 +168,21 @@ class Records:
             self._changed()
 
     def _one(self, key: Key, wanted: Wanted, before: tuple[Wanted, Record] | None) -> Record:
-        fingerprint = key[0]
-        same = before is not None and before[0].pods == wanted.pods and before[1].heartbeat is not None
-        if same and before is not None and not wanted.ended:
-            stored = before[1].stored
-        else:
-            stored = self._latest(fingerprint, wanted.stored)
-        heartbeat = read_heartbeat(self._store, fingerprint, stored)
-        return Record(stored, heartbeat, read_outcome(self._store, fingerprint, stored) if wanted.ended else None)
+        same = before is not None and before[0] == wanted and before[1].heartbeat is not None
+        family = [before[1].stored] if same and before is not None else self._family(key[0], wanted.stored)
+        beats = [(read_heartbeat(self._store, key[0], each), each) for each in family]
+        latest, stored = max(beats, key=lambda pair: (pair[0] is not None, pair[0].updated if pair[0] else _NEVER))
+        if not wanted.ended:
+            return Record(stored, latest)
+        outcomes = [found for each in family if (found := read_outcome(self._store, key[0], each)) is not None]
+        last = max(outcomes, key=lambda outcome: outcome.finished or _NEVER, default=None)
+        return Record(stored, latest, last)
 
-    def _latest(self, fingerprint: str, base: Attempt) -> Attempt:
-        """The name under which the last pod of an attempt keeps things."""
+    def _family(self, fingerprint: str, base: Attempt) -> list[Attempt]:
+        """The names under which the pods of an attempt keep things: those that begin again add to the first one."""
         named = [
             attempt
             for attempt in list_attempts(self._store, fingerprint)
             if attempt.number == base.number and attempt.token.startswith(base.token)
         ]
-        return named[-1] if named else base
+        return named or [base]

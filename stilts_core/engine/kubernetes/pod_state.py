@@ -149,9 +149,7 @@ def end_of(pod: Object) -> PodEnd:
     at = when(terminated.get("finishedAt")) or created(pod)
     stored, progress = _stored(document), _progress(document)
     if disruption is not None:
-        reason = f"taken away by the cluster: {short(disruption.get('message'))}{_on(pod)}"
-        if status.get("reason") == "Evicted":
-            reason = f"evicted: {short(status.get('message'))}{_on(pod)}"
+        reason = _taken_away(status, disruption) + _on(pod)
         budget = Budget.APPLICATION if _own_fault(status) else Budget.INFRASTRUCTURE
         return PodEnd(name, code, at, reason, budget, True, deleted, stored, progress)
     if terminated.get("reason") == "OOMKilled" and code:
@@ -169,17 +167,20 @@ def end_of(pod: Object) -> PodEnd:
 def _without_container(pod: Object, disruption: Object | None, deleted: bool) -> PodEnd:
     status, name = _status(pod), str(pod["metadata"]["name"])
     at = deleting_since(pod) or when((disruption or {}).get("lastTransitionTime")) or created(pod)
-    said = short(status.get("message") or (disruption or {}).get("message"))
-    if status.get("reason") == "Evicted":
-        reason = f"evicted: {said}{_on(pod)}"
-    elif disruption is not None:
-        reason = f"taken away by the cluster: {said}{_on(pod)}"
+    if disruption is not None or status.get("reason") == "Evicted":
+        reason = _taken_away(status, disruption or {}) + _on(pod)
     elif status.get("reason"):
-        reason = f"its node did not take it ({status['reason']}): {said}{_on(pod)}"
+        reason = f"its node did not take it ({status['reason']}): {short(status.get('message'))}{_on(pod)}"
     else:
         reason = "its pod was deleted"
     budget = Budget.APPLICATION if _own_fault(status) else Budget.INFRASTRUCTURE
     return PodEnd(name, None, at, reason, budget, disruption is not None, deleted)
+
+
+def _taken_away(status: Object, disruption: Object) -> str:
+    if status.get("reason") == "Evicted":
+        return f"evicted: {short(status.get('message'))}"
+    return f"taken away by the cluster: {short(disruption.get('message')) or disruption.get('reason')}"
 
 
 def _own_fault(status: Object) -> bool:

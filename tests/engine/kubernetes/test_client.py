@@ -93,8 +93,7 @@ def test_a_busy_server_is_asked_again(api: FakeApi, cluster: Cluster, code: int)
 
 def test_refusals_say_what_to_do(api: FakeApi, cluster: Cluster) -> None:
     said = {
-        'jobs.batch is forbidden: User "lab:driver" cannot create resource "jobs" in API group "batch" in the namespace '
-        '"lab"': ForbiddenError,
+        'jobs.batch is forbidden: User "driver" cannot create resource "jobs" in API group "batch"': ForbiddenError,
         'jobs "x" is forbidden: exceeded quota: few, requested: count/jobs.batch=1': QuotaError,
         'admission webhook "policy.example.org" denied the request: no': InvalidError,
     }
