@@ -143,3 +143,7 @@ class StoppedError(StiltsError):
     """The stage was asked to stop."""
 
     exit_code = 75
+
+
+class ClusterError(StiltsError):
+    """The Kubernetes cluster could not be asked, or refused what it was asked for."""

@@ -194,6 +194,7 @@ class Driver:
             host=socket.gethostname(),
             submission=self._submission,
             last_step=seen.progress.step if seen.progress else 0,
+            budget=seen.budget,
         )
         log = self._backend.log(seen.fingerprint, seen.attempt)
         if record_outcome(self._store, seen.fingerprint, seen.stored, outcome) and log:

@@ -11,28 +11,31 @@ from stilts_core.planning.plan import Stage
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What is shared out to stages: cores and devices (GPUs)."""
+    """What is shared out to stages: cores and devices (GPUs) of a machine, or Jobs in flight in a cluster."""
 
     cores: int = 0
     devices: int = 0
+    jobs: int = 0
 
     def __add__(self, other: Capacity) -> Capacity:
-        return Capacity(self.cores + other.cores, self.devices + other.devices)
+        return Capacity(self.cores + other.cores, self.devices + other.devices, self.jobs + other.jobs)
 
     def __sub__(self, other: Capacity) -> Capacity:
-        return Capacity(self.cores - other.cores, self.devices - other.devices)
+        return Capacity(self.cores - other.cores, self.devices - other.devices, self.jobs - other.jobs)
 
     def fits(self, free: Capacity) -> bool:
         """Whether this much can be taken from what is free; nothing always can."""
-        return (not self.cores or self.cores <= free.cores) and (not self.devices or self.devices <= free.devices)
+        wanted = ((self.cores, free.cores), (self.devices, free.devices), (self.jobs, free.jobs))
+        return all(not want or want <= there for want, there in wanted)
 
     def within(self, total: Capacity) -> Capacity:
         """No more than there is at all."""
-        return Capacity(min(self.cores, total.cores), min(self.devices, total.devices))
+        return Capacity(min(self.cores, total.cores), min(self.devices, total.devices), min(self.jobs, total.jobs))
 
     def __str__(self) -> str:
         parts = [f"{self.cores} core{'s' * (self.cores != 1)}"] * bool(self.cores)
         parts += [f"{self.devices} GPU{'s' * (self.devices != 1)}"] * bool(self.devices)
+        parts += ["a place among the Jobs in flight"] * bool(self.jobs)
         return " and ".join(parts) or "nothing"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, ValidationError
 
-from stilts_core.errors import MissingInputError, SpecError, StorageError
+from stilts_core.errors import Budget, MissingInputError, SpecError, StorageError
 from stilts_core.model import Frozen
 from stilts_core.storage.base import Store
 from stilts_core.storage.manifest import Attempt, attempt_prefix, stage_prefix
@@ -36,6 +36,7 @@ class Outcome(Frozen):
         host: where it ran.
         submission: the run of the engine that started it.
         last_step: optimiser steps, batches or files done.
+        budget: which budget it is charged to, where whoever recorded it knew better than the exit code does.
     """
 
     exit_code: int
@@ -45,6 +46,7 @@ class Outcome(Frozen):
     host: str = ""
     submission: str = ""
     last_step: int = 0
+    budget: Budget | None = None
 
 
 class Heartbeat(Frozen):
