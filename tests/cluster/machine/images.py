@@ -72,6 +72,7 @@ def is_current(places: Places, disk: Path) -> bool:
 
 def make_disk(places: Places, disk: Path) -> None:
     """Make a node's disk anew: hard links to the store's layers, copies of its small databases."""
+    disk.parent.mkdir(parents=True, exist_ok=True)
     unfinished = disk.with_suffix(".part")
     for old in (unfinished, disk):
         shutil.rmtree(old, ignore_errors=True)
