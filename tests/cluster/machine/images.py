@@ -10,14 +10,14 @@ import signal
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.commands import ClusterError, run, wait_until
 from cluster.machine.archive import write_image
 from cluster.machine.build import program
-from cluster.machine.pins import COREDNS, JOBSET, PAUSE, PROBE, VERSITYGW, Module
+from cluster.machine.pins import COREDNS, PAUSE, PROBE, VERSITYGW, Module
 from cluster.machine.places import Places
 
 NAMESPACE = "k8s.io"
@@ -39,14 +39,11 @@ def program_archive(module: Module, cache: Path, say: Callable[[str], None]) -> 
 
 
 def make_store(places: Places, say: Callable[[str], None]) -> None:
-    """See to it that the store has the images that every cluster needs, and the optional ones that are built."""
-    modules = [PAUSE, COREDNS, VERSITYGW, PROBE]
-    if (places.cache / "bin" / f"{JOBSET.name}-{JOBSET.key}").is_dir():
-        modules.append(JOBSET)
-    add_to_store(places, [program_archive(module, places.cache, say) for module in modules])
+    """See to it that the store has the images that every cluster needs."""
+    add_to_store(places, [program_archive(module, places.cache, say) for module in (PAUSE, COREDNS, VERSITYGW, PROBE)])
 
 
-def add_to_store(places: Places, archives: list[Path]) -> bool:
+def add_to_store(places: Places, archives: Sequence[Path]) -> bool:
     """Import archives that the store does not have.
 
     Returns:
