@@ -30,10 +30,10 @@ $(VENV)/.bootstrap: requirements/bootstrap.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
 
-$(VENV)/.train: $(VENV)/.bootstrap requirements/train.txt requirements/build.txt pyproject.toml
+$(VENV)/.train: $(VENV)/.bootstrap requirements/train.txt requirements/light.txt requirements/build.txt pyproject.toml
 	@echo "installing the training packages (about 5 GB, a minute or two)"
 	@$(INSTALL) --require-hashes -r requirements/build.txt
-	@$(INSTALL) --require-hashes --no-build-isolation -r requirements/train.txt
+	@$(INSTALL) --require-hashes --no-build-isolation -r requirements/train.txt -r requirements/light.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -74,14 +74,15 @@ test: $(VENV)/.dev ## every test of one machine
 .PHONY: check
 check: lint types test ## lint, types and tests
 
+# One set of versions: whatever the other sets share with the training packages has the same version there.
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## renew the locked packages
-	@for set in "light:" "train:--extra train" "dev:--extra train --group dev" "bench:--extra train --group bench"; do \
-		$(BIN)/uv pip compile --quiet pyproject.toml $${set#*:} --generate-hashes --universal --python-version 3.11 \
-			--custom-compile-command "make lock" --output-file requirements/$${set%%:*}.txt; done
+	@$(COMPILE) pyproject.toml --extra train --output-file requirements/train.txt
+	@for set in "base:" "light:--extra kubernetes" "dev:--extra train --extra kubernetes --group dev" "bench:--extra train --group bench"; do \
+		$(COMPILE) pyproject.toml $${set#*:} --constraint requirements/train.txt --output-file requirements/$${set%%:*}.txt; done
 	@for set in "bootstrap:uv" "build:setuptools wheel packaging py-cpuinfo hatchling editables"; do \
-		printf '%s\n' $${set#*:} | $(BIN)/uv pip compile --quiet - --generate-hashes --universal --python-version 3.11 \
-			--custom-compile-command "make lock" --output-file requirements/$${set%%:*}.txt; done
+		printf '%s\n' $${set#*:} | $(COMPILE) - --output-file requirements/$${set%%:*}.txt; done
 
 .PHONY: clean
 clean: ## remove the virtual environment and caches; stores and results stay
