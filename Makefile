@@ -74,6 +74,22 @@ test: $(VENV)/.dev ## every test of one machine
 .PHONY: check
 check: lint types test ## lint, types and tests
 
+.PHONY: image
+image: ## the two container images; says their sizes. Docker, podman or buildah; BASE=NAME, REGISTRY=HOST/TEAM
+	@containers/build.sh images
+
+.PHONY: base-image
+base-image: ## a base for them from Debian's packages, where no registry can be reached (root)
+	@containers/build.sh base
+
+.PHONY: image-archive
+image-archive: ## the images as archives in build/images, to load into a cluster's containerd
+	@containers/build.sh archives
+
+.PHONY: test-image
+test-image: $(VENV)/.dev image ## what the images promise: size, user, read-only root, no compiler, no traces
+	@$(BIN)/pytest --capture=no tests/image
+
 # One set of versions: whatever the other sets share with the training packages has the same version there.
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 .PHONY: lock

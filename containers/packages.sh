@@ -9,6 +9,7 @@ venv=$1
 shift
 
 if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca PIP_CERT=/run/secrets/ca; fi
+# shellcheck source=/dev/null
 if [ -s /run/secrets/index ]; then set -a && . /run/secrets/index && set +a; fi
 
 work=$(mktemp -d)
