@@ -3,7 +3,8 @@
 #
 # `make image` builds both with Docker, podman or buildah. Buildah of 2022 (Debian 12) has to do: it knows no heredocs,
 # and it reuses a layer although files changed that were mounted into its RUN. So files that decide a layer are copied,
-# and only what must leave no trace is mounted: the host's package index settings and certificates.
+# and only what must leave no trace is mounted: the host's package index settings and certificates. It also reuses a
+# LABEL although an ARG in it has changed, so version and revision are given by --label.
 
 # Any image with Python 3.11 or newer, its venv module and glibc; name@sha256:… to have the same one for ever.
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
@@ -44,12 +45,8 @@ COPY requirements/light.txt /opt/locked/
 RUN --mount=type=secret,id=index --mount=type=secret,id=ca sh /opt/locked/packages.sh /opt/stilts light.txt
 COPY --from=code /code /opt/stilts
 USER 65532:65532
-ARG VERSION=unknown
-ARG REVISION=unknown
 LABEL org.opencontainers.image.title="stilts" \
       org.opencontainers.image.description="Driver and collector of studies of intermediate-task transfer" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
 
 
@@ -58,10 +55,6 @@ COPY requirements/train.txt /opt/locked/
 RUN --mount=type=secret,id=index --mount=type=secret,id=ca sh /opt/locked/packages.sh /opt/stilts train.txt
 COPY --from=code /code /opt/stilts
 USER 65532:65532
-ARG VERSION=unknown
-ARG REVISION=unknown
 LABEL org.opencontainers.image.title="stilts-train" \
       org.opencontainers.image.description="Stages of studies of intermediate-task transfer" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"

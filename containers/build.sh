@@ -97,7 +97,7 @@ images() {
     name=$(image_name "$target")
     started=$SECONDS
     build --file Dockerfile --target "$target" --tag "$name" ${base:+--build-arg "BASE=$base"} \
-      --build-arg "VERSION=$version" --build-arg "REVISION=$revision" \
+      --label "org.opencontainers.image.version=$version" --label "org.opencontainers.image.revision=$revision" \
       --secret "id=index,src=$private/index" --secret "id=ca,src=$private/ca" . ||
       fail "$engine could not build the $target image. Where its base cannot be pulled, \`make base-image\` makes one" \
         "from Debian's packages, and BASE=NAME takes another."

@@ -57,10 +57,11 @@ def inspect(engine: str, image: str) -> dict:
 
 def run(engine: str, image: str, *command: str, flags: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """The command in a container as a pod of the restricted standard would have it, without any network."""
-    extra = os.environ.get("CONTAINER_RUN_FLAGS", "").split()
+    # The engines' own defaults are above what root may set in a small virtual machine.
+    limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
     restricted = ["--read-only", "--tmpfs=/tmp", "--network=none", "--cap-drop=all", "--security-opt=no-new-privileges"]
     return subprocess.run(
-        [engine, "run", "--rm", *restricted, *extra, *flags, "--entrypoint", command[0], image, *command[1:]],
+        [engine, "run", "--rm", *restricted, *limits, *flags, "--entrypoint", command[0], image, *command[1:]],
         capture_output=True,
         text=True,
         check=False,
