@@ -206,18 +206,18 @@ class Kubernetes(Frozen):
     Attributes:
         namespace: None: that of the client's context.
         nodes: pods of one training, each on a node of its own.
-        gpus_per_node: GPUs of each pod of a training; a pretraining or evaluating pod gets what it can use of them.
+        gpus_per_node: GPUs of each pod of a training or pretraining; an evaluating pod gets one of so many.
         gpu_resource: what the cluster calls a GPU.
         pods: what a pod of each kind may use.
-        shared_memory: of a pod that computes, in memory; it is part of the pod's memory.
+        shared_memory: size of a stage's /dev/shm; it is part of the pod's memory.
         cpu_pods: where pods without GPUs may go, the driver's among them.
         gpu_pods: where pods with GPUs may go.
-        spot: stages may run on nodes that can be taken away.
+        spot: stages run on nodes that can be taken away; None: where other pods run.
         user_id: whom processes run as; None: the platform or the image says (a number, never 0).
         credentials: the store's; None: from the platform (a role of the service account, say).
         ca_bundle: certificates for the store and other servers.
         air_gapped: no stage tries to reach a model or data hub.
-        jobset: stages of several nodes are JobSets, for clusters that have its controller.
+        jobset: stages of several nodes are JobSets; the cluster needs their controller.
         kueue: stages wait in a queue; None: they are scheduled at once.
         ttl_seconds: how long a finished Job stays to be looked at.
         grace_seconds: from asking a stage to stop to its end; the time that it has to save.
@@ -265,6 +265,6 @@ class Kubernetes(Frozen):
             if amount(self.shared_memory) >= amount(memory):
                 raise ValueError(
                     f"shared_memory ({self.shared_memory}) is part of a pod's memory, and pods.{kind} has {memory}; "
-                    f"raise that, or lower shared_memory"
+                    "raise that, or lower shared_memory"
                 )
         return self

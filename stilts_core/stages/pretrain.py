@@ -77,7 +77,7 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     engine = Engine.start(model, hyper, zero_stage=context.resources.zero_stage, device=device)
 
     def report(at: StepReport) -> None:
-        if rank.rank == 0:
+        if rank.local == 0:
             context.report(Progress(at.step, at.total, "pretraining", at.loss, at.examples_per_second))
 
     try:

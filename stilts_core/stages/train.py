@@ -131,7 +131,7 @@ def _dev_scorer(
 
 
 def _report(context: StageContext, rank: Rank, at: StepReport) -> None:
-    if rank.rank == 0:
+    if rank.local == 0:  # each node is watched for progress on its own
         context.report(
             Progress(
                 step=at.step,

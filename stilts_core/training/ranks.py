@@ -202,6 +202,7 @@ def _meet(rank: Rank, group: Group) -> Store:
             missing = f"{group.leader}:{group.port} cannot be used: {_first_line(error)}"
         else:
             if met >= rank.ranks:
+                store.set_timeout(timedelta(seconds=RENDEZVOUS_SECONDS))  # all groups that follow meet there, too
                 return store
             missing = f"only {met} of them came"
         time.sleep(_STOP_POLL_SECONDS)

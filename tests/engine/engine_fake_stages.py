@@ -34,6 +34,9 @@ def act(context: StageContext) -> dict[str, object]:
             if marker.exists():
                 break
             marker.touch()
+        elif name == "node":  # the rest only there
+            if context.resources.group.node != int(value):
+                break
         elif name == "mark":
             with (Path(value) / "starts.jsonl").open("a") as out:
                 line = {"stage": context.stage.fingerprint, "pid": os.getpid(), "at": time.monotonic()}
@@ -72,7 +75,34 @@ def _rank(context: StageContext, value: str) -> None:
     Path(value).write_text(str(pid))
 
 
+def _orphan(context: StageContext, value: str) -> None:
+    """Leave a process behind that has left the group, and has ended."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        orphan = os.fork()
+        if orphan == 0:
+            os._exit(0)
+        Path(value).write_text(str(orphan))
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def _out_of_memory(context: StageContext, value: str) -> None:
+    """End as the kernel would have it that has killed this process, and counts that in the folder."""
+    (Path(value) / "memory.events").write_text("low 0\noom 1\noom_kill 1\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _await(context: StageContext, value: str) -> None:
+    while not Path(value).exists() and not context.stop_requested():
+        time.sleep(0.01)
+
+
 _DEEDS = {
+    "orphan": _orphan,
+    "oom": _out_of_memory,
+    "await": _await,
     "wait": _until_stopped,
     "deaf": _deaf,
     "sleep": lambda context, value: time.sleep(float(value)),

@@ -1,12 +1,11 @@
 """A small plan as it was written once: fingerprints are what joins a plan to a store, so they must not drift.
 
-A change that is meant (a new parameter, say) is written with ``STILTS_UPDATE_GOLDEN=1 pytest tests/planning``.
+A change that is meant (a new parameter, say) is written with ``pytest tests/planning --update-golden``.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,7 +101,7 @@ def small_plan() -> Plan:
     return make_plan(study, catalogue, Files(PATHS), {"base": SOURCE})
 
 
-def test_the_plan_of_a_small_study_is_what_it_was() -> None:
+def test_the_plan_of_a_small_study_is_what_it_was(update_golden: bool) -> None:
     plan = small_plan()
     found = {
         "digest": plan.digest(),
@@ -110,7 +109,7 @@ def test_the_plan_of_a_small_study_is_what_it_was() -> None:
         "cells": [[c.encoder, c.curriculum, c.target, c.seed, c.fingerprint, c.languages] for c in plan.cells],
         "notes": list(plan.notes),
     }
-    if os.environ.get("STILTS_UPDATE_GOLDEN"):
+    if update_golden:
         GOLDEN.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     assert found == json.loads(GOLDEN.read_text(encoding="utf-8"))
 

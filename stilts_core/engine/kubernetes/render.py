@@ -39,7 +39,7 @@ from stilts_core.engine.kubernetes.sizing import Sizing, driver_sizing, stage_si
 from stilts_core.engine.labels import stage_title
 from stilts_core.errors import SpecError
 from stilts_core.planning.plan import Stage, StageKind
-from stilts_core.spec.profile import Placement, Profile
+from stilts_core.spec.profile import Placement, Profile, StoreSettings
 from stilts_core.storage.manifest import Attempt
 
 DRIVER_GRACE_SECONDS = 30
@@ -101,7 +101,7 @@ class StageAttempt:
 
 
 def render_submission(study: StudySource, placement: Placement, namespace: str) -> list[Object]:
-    """The anchor, with several nodes the headless Service, and the driver's Job, in the order to apply them.
+    """The anchor, for Jobs of several nodes the headless Service, and the driver's Job, in the order to apply them.
 
     Raises:
         SpecError: the store is out of a cluster's reach, the study is too large, or parts of the profile do not go
@@ -111,7 +111,7 @@ def render_submission(study: StudySource, placement: Placement, namespace: str) 
     placed = _in_cluster(placement, namespace)
     nodes = max(stage_sizing(kind, placed).nodes for kind in StageKind)
     objects = [_anchor(name, study, placed, namespace)]
-    if nodes > 1:
+    if nodes > 1 and not placed.kubernetes.jobset:
         objects.append(_service(name, study, namespace))
     return [*objects, _driver(name, study, placed, namespace)]
 
@@ -161,12 +161,21 @@ def render_stage(stage: Stage, attempt: StageAttempt, submission: Submission, pl
     spec = stage_job_spec(pod_template(pod, kubernetes), sizing.nodes, STAGE, kubernetes)
     if as_set:
         return jobset(about, spec, labels, kubernetes.ttl_seconds)
-    return job(about, spec | {"ttlSecondsAfterFinished": kubernetes.ttl_seconds})
+    return job(about, {"ttlSecondsAfterFinished": kubernetes.ttl_seconds} | spec)
 
 
 def _in_cluster(placement: Placement, namespace: str) -> Placement:
     """The placement as pods are to read it."""
     store, kubernetes = placement.store, placement.kubernetes
+    _check_store(store, certificates=kubernetes.ca_bundle is not None)
+    if kubernetes.ca_bundle is not None:
+        s3 = store.s3.model_copy(update={"ca_bundle": f"{FILES}/{CA_FILE}"})
+        store = store.model_copy(update={"s3": s3})
+    kubernetes = kubernetes.model_copy(update={"namespace": namespace})
+    return placement.model_copy(update={"store": store, "kubernetes": kubernetes})
+
+
+def _check_store(store: StoreSettings, *, certificates: bool) -> None:
     if not (store.uri or "").startswith("s3://"):
         given = f"{store.uri} is a folder of this machine" if store.uri else "The profile names none"
         raise SpecError(
@@ -180,11 +189,11 @@ def _in_cluster(placement: Placement, namespace: str) -> Placement:
                 "could read.",
                 hint="Leave it out there; credentials of the store go into a Secret, see `kubernetes.credentials`.",
             )
-    if kubernetes.ca_bundle is not None:
-        s3 = store.s3.model_copy(update={"ca_bundle": f"{FILES}/{CA_FILE}"})
-        store = store.model_copy(update={"s3": s3})
-    kubernetes = kubernetes.model_copy(update={"namespace": namespace})
-    return placement.model_copy(update={"store": store, "kubernetes": kubernetes})
+    if store.s3.ca_bundle is not None and not certificates:
+        raise SpecError(
+            f"The certificates of the store, {store.s3.ca_bundle}, are a file of this machine.",
+            hint="Put them into a ConfigMap of the namespace too, and name it in `kubernetes.ca_bundle`.",
+        )
 
 
 def _anchor(name: str, study: StudySource, placement: Placement, namespace: str) -> Object:
