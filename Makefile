@@ -19,7 +19,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecod
 
 .PHONY: help
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.bootstrap: requirements/bootstrap.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing. Install Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }
@@ -73,6 +73,24 @@ test: $(VENV)/.dev ## every test of one machine
 
 .PHONY: check
 check: lint types test ## lint, types and tests
+
+CLUSTER = PYTHONPATH=tests $(BIN)/python -m cluster
+
+.PHONY: cluster-packages
+cluster-packages: $(VENV)/.dev ## install what this machine needs to be a test cluster, as root
+	@$(CLUSTER) packages
+
+.PHONY: cluster-up
+cluster-up: $(VENV)/.dev ## a Kubernetes cluster: that of KUBECONFIG, else kind, else built and started on this machine
+	@$(CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: $(VENV)/.dev ## take the test cluster away; its programs and images stay in ~/.cache/stilts-cluster
+	@$(CLUSTER) down
+
+.PHONY: test-cluster
+test-cluster: $(VENV)/.dev ## cluster-up, every test on a cluster, cluster-down
+	@$(CLUSTER) test
 
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## renew the locked packages
