@@ -92,6 +92,15 @@ cluster-down: $(VENV)/.dev ## take the test cluster away; its programs and image
 test-cluster: $(VENV)/.dev ## cluster-up, every test on a cluster, cluster-down
 	@$(CLUSTER) test
 
+.PHONY: chart
+chart: $(VENV)/.dev ## the chart's values and schema from the program's models, and manifests/ from the chart
+	@$(BIN)/python charts/generate.py
+	@$(MAKE) --no-print-directory manifests
+
+.PHONY: manifests
+manifests: $(VENV)/.dev ## plain YAML for kubectl, from the chart
+	@$(BIN)/python charts/manifests.py "$$(PYTHONPATH=tests $(BIN)/python tests/helm.py)"
+
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## renew the locked packages
 	@for set in "light:" "train:--extra train" "dev:--extra train --group dev" "bench:--extra train --group bench"; do \

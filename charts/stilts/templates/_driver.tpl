@@ -59,8 +59,7 @@ metadata:
     stilts/store: {{ .placement.store.uri | quote }}
 data:
   study.yaml: {{ toJson .text }}
-  profile.yaml: |
-    {{- include "stilts.profile" (list .context (include "stilts.inCluster" .placement | fromJson)) | nindent 4 }}
+  profile.yaml: {{ .profile | default (include "stilts.profile" (list .context (include "stilts.inCluster" .placement | fromJson))) | toJson }}
 {{- end -}}
 
 {{- define "stilts.service" -}}
