@@ -113,6 +113,15 @@ test-image: $(VENV)/.dev image ## what the images promise: size, user, read-only
 # One set of versions: whatever the other sets share with the training packages has the same version there.
 COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
 
+.PHONY: chart
+chart: $(VENV)/.dev ## the chart's values and schema from the program's models, and manifests/ from the chart
+	@$(BIN)/python charts/generate.py
+	@$(MAKE) --no-print-directory manifests
+
+.PHONY: manifests
+manifests: $(VENV)/.dev ## plain YAML for kubectl, from the chart
+	@$(BIN)/python charts/manifests.py "$$(PYTHONPATH=tests $(BIN)/python tests/helm.py)"
+
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## renew the locked packages
 	@$(COMPILE) pyproject.toml --extra train --output-file requirements/train.txt
