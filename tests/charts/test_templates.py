@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -349,20 +350,32 @@ def test_the_check_is_a_study_without_gpus(rendered: dict[str, list[dict[str, An
     assert not any("-check" in each["metadata"]["name"] for each in [*rendered["nothing"], *rendered["quiet"]])
 
 
-def test_notes_are_three_commands() -> None:
-    for values, words in (
-        ({"profile.store.uri": "s3://studies"}, ["stilts submit STUDY.yaml --profile profile.yaml\n", "--watch"]),
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"profile": {"store": STORE}}, ["stilts submit STUDY.yaml --profile profile.yaml\n", "--watch"]),
         ({}, ["stilts submit STUDY.yaml --profile profile.yaml --store s3://BUCKET/PREFIX\n"]),
-        ({"s3.enabled": "true"}, ["for trials, not for production", "gone with its pod", "helm test trial"]),
-        ({"network.enabled": "false"}, ["network.enabled is false"]),
-    ):
-        options = [f"--set={key}={value}" for key, value in values.items()]
-        shown = helm("install", "trial", str(CHART), "--namespace", NAMESPACE, "--dry-run=client", *options)
-        notes = shown.partition("\nNOTES:\n")[2]
-        commands = [line for line in notes.splitlines() if line.startswith("  ")]
-        assert len(commands) == 3
-        for each in words:
-            assert each in notes
+        ({"s3": {"enabled": True}}, ["for trials, not for production", "gone with its pod", "helm test trial"]),
+        ({"s3": {"enabled": True, "size": "1Gi"}}, ["Its volume is deleted with the release."]),
+        ({"network": {"enabled": False}}, ["network.enabled is false"]),
+        (
+            {"profile": {"store": STORE}, "study": STUDY},
+            ["The study first is submitted", "written to s3://studies/team"],
+        ),
+    ],
+)
+def test_notes_are_three_commands(values: dict[str, Any], words: list[str], tmp_path: Path) -> None:
+    # Helm shows notes only beside a cluster, so here they are a file that a template renders.
+    chart = tmp_path / "stilts"
+    shutil.copytree(CHART, chart)
+    (chart / "templates" / "NOTES.txt").rename(chart / "notes")
+    (chart / "templates" / "notes.yaml").write_text('notes: {{ tpl (.Files.Get "notes") . | toJson }}\n')
+    (shown,) = template(values, "--show-only=templates/notes.yaml", chart=str(chart))
+    commands = [line for line in shown["notes"].splitlines() if line.startswith("  ")]
+    assert len(commands) == 3
+    assert not any(line != line.rstrip() for line in shown["notes"].splitlines())
+    for each in words:
+        assert each in shown["notes"]
 
 
 def test_examples_of_the_readme_are_values() -> None:
