@@ -22,6 +22,7 @@ from cluster.machine.images import reference
 from cluster.machine.pins import VERSITYGW
 from cluster.pods import pod, probe_pod
 from cluster.provider import Provider
+from stilts_core.engine.kubernetes.rights import DRIVER, JOBSETS
 
 NODE_PORT = 30071
 RELEASE = "trial"
@@ -157,24 +158,17 @@ def test_every_object_is_accepted_in_a_restricted_namespace(release: Release) ->
 def test_the_driver_may_do_what_it_needs_and_nothing_else(release: Release) -> None:
     cluster = release.cluster
     release.install({})
-    allowed = {
-        "jobs.batch": {"create", "delete", "get", "list", "patch", "watch"},
-        "pods": {"get", "list", "watch"},
-        "pods/log": {"get"},
-        "configmaps": {"get"},
-        "events": {"list"},
-        "services": {"create", "get", "patch"},
-        "leases.coordination.k8s.io": {"create", "get", "update"},
-        "secrets": set(),
-        "serviceaccounts": set(),
-        "pods/exec": set(),
-        "roles.rbac.authorization.k8s.io": set(),
-        "networkpolicies.networking.k8s.io": set(),
-        "nodes": set(),
-    }
     every = ("create", "delete", "get", "list", "patch", "update", "watch")
-    asked = [(resource, verb) for resource in allowed for verb in every]
-    granted = {f"{verb} {resource}" for resource, verbs in allowed.items() for verb in verbs}
+    others = (
+        "/secrets",
+        "/serviceaccounts",
+        "/pods/exec",
+        "/nodes",
+        "rbac.authorization.k8s.io/roles",
+        "apps/deployments",
+    )
+    asked = [(resource, verb) for resource in (*DRIVER, JOBSETS, *others) for verb in every]
+    granted = {f"{verb} {resource}" for resource, verbs in DRIVER.items() for verb in verbs}
     assert _granted(cluster, "stilts-driver", asked, cluster.namespace) == granted
     assert _granted(cluster, "stilts-driver", asked, "default") == set()
     assert _granted(cluster, "stilts-stage", asked, cluster.namespace) == set()
@@ -250,7 +244,7 @@ def _granted(cluster: Kubernetes, account: str, asked: list[tuple[str, str]], na
     """What the API server would let an account of the cluster's namespace do in a namespace."""
     reviews = []
     for resource, verb in asked:
-        plural, _, group = resource.partition(".")
+        group, _, plural = resource.partition("/")
         name, _, subresource = plural.partition("/")
         what = {"namespace": namespace, "verb": verb, "resource": name, "subresource": subresource, "group": group}
         spec = {"user": f"system:serviceaccount:{cluster.namespace}:{account}", "resourceAttributes": what}
