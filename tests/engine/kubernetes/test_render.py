@@ -326,6 +326,17 @@ def test_secrets_go_by_name(credentials: dict[str, str], monkeypatch: pytest.Mon
         assert reference == {"name": "store", "key": "AWS_SECRET_ACCESS_KEY"}
 
 
+def test_proxies_leave_out_the_cluster() -> None:
+    where = placement(proxies={"https": "http://proxy:3128", "exclude": (".example.org",)})
+    container = job_of(attempt_at(StageKind.TRAIN, where))["template"]["spec"]["containers"][0]
+    environment = {each["name"]: each.get("value") for each in container["env"]}
+    assert environment["https_proxy"] == environment["HTTPS_PROXY"] == "http://proxy:3128"
+    assert not {"http_proxy", "HTTP_PROXY"} & environment.keys()
+    direct = str(environment["NO_PROXY"]).split(",")
+    assert environment["no_proxy"] == environment["NO_PROXY"]
+    assert {".svc", ".cluster.local", "$(KUBERNETES_SERVICE_HOST)", ".example.org"} <= set(direct)
+
+
 def test_the_anchor_holds_the_study_and_a_profile_that_pods_can_load(tmp_path: Path) -> None:
     given_placement = Placement.model_validate(
         {
