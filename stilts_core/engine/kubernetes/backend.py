@@ -10,11 +10,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.kubernetes.beginning import Beginner, Begun
+from stilts_core.engine.kubernetes.calls import Calls
 from stilts_core.engine.kubernetes.client import Cluster
 from stilts_core.engine.kubernetes.history import Records, Wanted
 from stilts_core.engine.kubernetes.kinds import PODS
@@ -97,7 +99,7 @@ class KubernetesBackend:
         self._sources = Sources(cluster, placement, submission.plan_digest, self.wake)
         self._records = Records(store, self.wake, period)
         self._beginner = Beginner(cluster, store, submission, placement)
-        self._calls = ThreadPoolExecutor(_WORKERS, thread_name_prefix="call")
+        self._calls = Calls(_WORKERS)
         self._started = False
 
     def open(self) -> None:
@@ -146,7 +148,7 @@ class KubernetesBackend:
             if stage.fingerprint in self._pending:
                 return
             self._pending[stage.fingerprint] = pending = _Pending(stage, attempt, self._clock())
-        self._calls.submit(self._begin, pending)
+        self._calls.submit(partial(self._begin, pending))
 
     def stop(self, fingerprint: str, attempt: int, *, kill: bool = False) -> None:
         key = (fingerprint, attempt)
@@ -160,7 +162,7 @@ class KubernetesBackend:
             if seen is None or (key, kill) in self._asked:
                 return
             self._asked.add((key, kill))
-        self._calls.submit(self._end, seen, kill)
+        self._calls.submit(partial(self._end, seen, kill))
 
     def log(self, fingerprint: str, attempt: int) -> bytes | None:
         key = (fingerprint, attempt)
@@ -187,7 +189,7 @@ class KubernetesBackend:
 
     def close(self) -> None:
         """Look no more. What runs goes on: the next driver finds it."""
-        self._calls.shutdown(wait=False, cancel_futures=True)
+        self._calls.close()
         if self._started:
             self._sources.stop()
             self._records.stop()
@@ -248,13 +250,12 @@ class KubernetesBackend:
                 continue
             if not pending.flying and begun is None and now >= pending.retry_at:
                 pending.flying = True
-                self._calls.submit(self._begin, pending)
+                self._calls.submit(partial(self._begin, pending))
             if live:
                 continue
-            phase = Phase.QUEUED if pending.why else Phase.STARTING
             number = begun.number if begun is not None else pending.number
             why = pending.why or "its Job is being made"
-            shown.append(Observation(fingerprint, number, phase, pending.since, reason=why))
+            shown.append(Observation(fingerprint, number, Phase.QUEUED, pending.since, reason=why))
         return shown
 
     def _begin(self, pending: _Pending) -> None:
@@ -296,7 +297,8 @@ class KubernetesBackend:
             else:
                 pending.begun, pending.why, unwanted = begun, "", pending.unwanted
         if unwanted and begun.made is not None:
-            self._cluster.delete(begun.kind, begun.made["metadata"]["name"], uid=begun.made["metadata"]["uid"])
+            with suppress(ClusterError):  # the driver asks again once it sees the attempt
+                self._cluster.delete(begun.kind, begun.made["metadata"]["name"], uid=begun.made["metadata"]["uid"])
 
     def _end(self, seen: Seen, kill: bool) -> None:
         try:
