@@ -20,7 +20,7 @@ STAGES = (Path(__file__).parent, Path(__file__).parents[1])
 """Folders of the stage kinds for tests."""
 
 FIRST = Attempt(number=1, token="3fa9c1")
-PATIENCE = 60.0
+PATIENCE = 200.0
 
 
 @dataclass
