@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TypeVar
 
 import click
 
 from stilts_core import __version__
 from stilts_core.errors import SpecError, StiltsError
 
-COMMANDS = {
-    "run": "Run a study: plan it, run what is missing, write its tables and report.",
-    "plan": "Show what a study becomes: stages, what they share, what is done already.",
-    "status": "Show how far a study is, and why what waits is waiting.",
-    "logs": "Show what a stage printed.",
-    "results": "Write the tables of whatever has committed so far.",
-    "report": "Write the report of a study as one HTML file.",
-    "doctor": "Check machine, packages, store and data, and say what to do.",
-    "schema": "Print the JSON Schema of a study or a profile, for editors.",
-    "data": "Index and check the folder or bucket that holds the data.",
+GROUPS = {
+    "A study": {
+        "plan": "Show what a study becomes: its stages, what they share, what is done.",
+        "run": "Run a study on this machine, from its file to its report.",
+        "submit": "Run a study on Kubernetes.",
+        "status": "Show how far a study is, and why what waits is waiting.",
+        "logs": "Show what a stage printed.",
+        "retry": "Try failed stages again in a cluster, with fresh budgets.",
+        "cancel": "End a study in a cluster; what has committed is kept.",
+        "render": "Print the objects that submit makes, for kubectl and other tools.",
+    },
+    "Its results": {
+        "results": "Write the tables of whatever has committed so far.",
+        "report": "Write the report of a study as one HTML file.",
+    },
+    "Getting ready": {
+        "doctor": "Check machine or cluster, store and data, and say what to do.",
+        "data": "Index and check the folder or bucket that holds the data.",
+        "schema": "Print the JSON Schema of a study or a profile, for editors.",
+    },
 }
-"""Each verb with its line in the help; ``stilts_core.cli.<verb>`` holds it as ``command`` and is imported on use."""
+"""Title → verbs, each with its line in the help; ``stilts_core.cli.<verb>`` holds it as ``command`` and is imported on
+use.
+"""
+
+COMMANDS = {verb: line for verbs in GROUPS.values() for verb, line in verbs.items()}
+
+PROGRAM, PLUGIN = "stilts", "kubectl stilts"
+"""What the command is called, as such and as a plugin of kubectl."""
+
+CommandT = TypeVar("CommandT", bound=click.Command)
 
 HIDDEN = frozenset({"drive"})
 """Verbs that programs use, not people."""
@@ -38,13 +59,13 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
         command = import_module(f"stilts_core.cli.{cmd_name}").command
         if not isinstance(command, click.Command):
             raise TypeError(f"stilts_core.cli.{cmd_name}.command is not a click command")
-        return command
+        return _named_for(ctx, command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -57,12 +78,27 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for title, verbs in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(verb.ljust(width), line) for verb, line in verbs.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        click.Group.format_epilog(_named_for(ctx, self), ctx, formatter)
+
+
+def _named_for(ctx: click.Context, command: CommandT) -> CommandT:
+    """The command with examples that say what it is called here."""
+    program = ctx.find_root().info_name
+    if program == PROGRAM or not program or not command.epilog:
+        return command
+    named = copy.copy(command)
+    named.epilog = command.epilog.replace(f"{PROGRAM} ", f"{program} ")
+    return named
 
 
 @click.command(
-    "stilts",
+    PROGRAM,
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: stilts run jobs/quickstart.yaml",
@@ -74,11 +110,17 @@ def cli(debug: bool) -> None:
     del debug  # `main` has taken it already, wherever it stood
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def kubectl_main() -> int:
+    """Run one command as a plugin of kubectl, which finds the program `kubectl-stilts`."""
+    return main(program=PLUGIN)
+
+
+def main(argv: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
     """Run one command.
 
     Args:
         argv: the arguments without the program's name; default: those of this process.
+        program: what the person calls it.
 
     Returns:
         The exit status: 0, the code of the `errors.StiltsError` that ended it, 64 for wrong usage, 130 when
@@ -88,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        status = cli.main(args=arguments, prog_name="stilts", standalone_mode=False)
+        status = cli.main(args=arguments, prog_name=program, standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted")
         return INTERRUPTED

@@ -347,8 +347,11 @@ def test_the_check_is_a_study_without_gpus(rendered: dict[str, list[dict[str, An
     assert (spec.device, spec.kubernetes.gpus_per_node, spec.kubernetes.nodes) == ("cpu", 0, 1)
     assert spec.kubernetes.kueue is not None
     assert (CHART / "check.yaml").read_text(encoding="utf-8") == anchor["data"]["study.yaml"]
-    assert driver["metadata"]["annotations"]["helm.sh/hook"] == "test"
-    assert "helm.sh/hook" not in anchor["metadata"].get("annotations", {})
+    hooks = [each["metadata"]["annotations"]["helm.sh/hook"] for each in (anchor, driver)]
+    assert hooks == ["test,post-delete", "test"]
+    assert driver["spec"]["activeDeadlineSeconds"] == 900
+    command = driver["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert command[-2:] == ["--store", "s3://studies/team/check/$(POD_NAME)"]
     assert not any("-check" in each["metadata"]["name"] for each in [*rendered["nothing"], *rendered["quiet"]])
 
 

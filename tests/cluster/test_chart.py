@@ -22,6 +22,7 @@ from cluster.machine.images import reference
 from cluster.machine.pins import VERSITYGW
 from cluster.pods import pod, probe_pod
 from cluster.provider import Provider
+from stilts_core import __version__
 from stilts_core.engine.kubernetes.rights import DRIVER, JOBSETS
 
 NODE_PORT = 30071
@@ -54,9 +55,9 @@ class Release:
     def uninstall(self) -> None:
         self.helm("uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout=90s")
 
-    def helm(self, *arguments: str) -> str:
+    def helm(self, *arguments: str, seconds: float = 180) -> str:
         options = (f"--kubeconfig={self.cluster.kubeconfig}", f"--namespace={self.cluster.namespace}")
-        return run(self.program, *arguments, *options, timeout=180).stdout
+        return run(self.program, *arguments, *options, timeout=seconds).stdout
 
 
 @pytest.fixture
@@ -198,6 +199,52 @@ def test_stages_reach_the_store_names_and_their_group_alone(release: Release) ->
     conductor = {**stage, "app.kubernetes.io/component": "driver"}
     cluster.apply(pod("conductor", probe_pod("connect", api_server, store), **conductor))
     assert _said(cluster, "conductor") == ["open", "open"]
+
+
+def test_helm_test_runs_a_study_through_driver_stages_and_store(release: Release) -> None:
+    cluster = release.cluster
+    wanted = {f"localhost/{name}:{__version__}" for name in ("stilts", "stilts-train")}
+    there = {
+        name for node in cluster.get("nodes")["items"] for each in node["status"]["images"] for name in each["names"]
+    }
+    if not wanted <= there:
+        pytest.fail(
+            f"the cluster lacks {', '.join(sorted(wanted - there))}: make image-archive, and load it", pytrace=False
+        )
+    compute = {"cpu": "250m", "memory": "512Mi"}
+    values = {
+        "s3": {**SERVER, "node_port": NODE_PORT},
+        "profile": {"kubernetes": {"images": {"registry": "localhost"}, "pods": {"driver": compute}}},
+        "test": {"cpu": "500m", "memory": "2Gi"},
+    }
+    release.install(values, "--wait", "--timeout=120s")
+    for run_number in (1, 2):
+        said = release.helm("test", RELEASE, "--timeout=420s", seconds=450)
+        assert "Phase:          Succeeded" in said
+        keys = [each["Key"] for each in _client(cluster).list_objects_v2(Bucket="stilts")["Contents"]]
+        manifests = [key for key in keys if key.startswith("studies/check/") and key.endswith("/manifest.json")]
+        assert len(manifests) == 5 * run_number
+        assert sum(key.endswith("/results/report.html") for key in keys) == run_number
+        wait_until(lambda: not cluster.get("jobs")["items"], "a test that went well leaves no Job", 60)
+
+
+def test_a_failed_test_can_be_looked_at_and_goes_with_the_release(release: Release) -> None:
+    cluster = release.cluster
+    before = _everything(cluster)
+    image = {"name": "localhost/no-such-image:0"}
+    values = {"profile": {"store": {"uri": "s3://a/b"}, "kubernetes": {"images": {"light": image}}}}
+    release.install(values)
+    with pytest.raises(ClusterError, match=r"timed out|deadline exceeded"):
+        release.helm("test", RELEASE, "--timeout=5s")
+    (driver,) = cluster.get("jobs")["items"]
+    assert driver["metadata"]["name"] == f"{NAME}-check-driver"
+    # As the driver does when it starts, which this one cannot.
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": f"{NAME}-check"}
+    owner["uid"] = cluster.get("configmap", f"{NAME}-check")["metadata"]["uid"]
+    owners = json.dumps({"metadata": {"ownerReferences": [owner]}})
+    cluster.kubectl("patch", "job", driver["metadata"]["name"], "--type=merge", f"--patch={owners}")
+    release.uninstall()
+    wait_until(lambda: _everything(cluster) == before, "nothing is left of the release", 60)
 
 
 def _client(cluster: Kubernetes) -> Any:

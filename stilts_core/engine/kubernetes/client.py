@@ -19,16 +19,18 @@ from urllib.parse import quote, urlencode
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from stilts_core.engine.kubernetes.kinds import Kind
+from stilts_core.engine.kubernetes.kinds import OWN_RIGHTS, PODS, Kind
 from stilts_core.engine.kubernetes.labels import Object
 from stilts_core.engine.kubernetes.refusals import ConflictError, ExpiredError, refusal, unreachable
 from stilts_core.errors import ClusterError
 
 _PAGE = 500
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
-_MERGE = "application/merge-patch+json"
+_MERGE, _APPLY = "application/merge-patch+json", "application/apply-patch+yaml"
+_MANAGER = "stilts"
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _LOG_BYTES = 8 << 20
+_LOG_SILENCE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,34 @@ class Cluster:
                 return None
             raise
 
+    def apply(self, kind: Kind, body: Object, *, dry_run: bool = False) -> Object:
+        """Make an object what it should be, whether or not it is there (server-side apply).
+
+        Fields of others that do not stand in it stay; those that do are taken over.
+        """
+        name = body["metadata"]["name"]
+        query = {"fieldManager": _MANAGER, "force": "true", **({"dryRun": "All"} if dry_run else {})}
+        doing = f"apply {kind.singular} {name}"
+        return self._call("PATCH", self._path(kind, name), doing, query=query, body=body, content=_APPLY)[1]
+
+    def may(self, verb: str, group: str, resource: str) -> bool:
+        """Whether whoever asks has a right in the namespace.
+
+        Args:
+            resource: plural, with its part after a slash where it has one: ``pods/log``.
+        """
+        resource, _, part = resource.partition("/")
+        asked = {"namespace": self.namespace, "verb": verb, "group": group, "resource": resource}
+        if part:
+            asked["subresource"] = part
+        review = {
+            "apiVersion": OWN_RIGHTS.api_version,
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": asked},
+        }
+        answer = self._call("POST", self._path(OWN_RIGHTS), "ask for rights", body=review)[1]
+        return bool((answer.get("status") or {}).get("allowed"))
+
     def replace(self, kind: Kind, body: Object) -> Object | None:
         """Replace an object as it was read; None where it has been changed since."""
         name = body["metadata"]["name"]
@@ -218,11 +248,26 @@ class Cluster:
 
     def log(self, pod: str, container: str, limit: int = _LOG_BYTES) -> bytes | None:
         """What a container printed, its first ``limit`` bytes; None where it is not to be had."""
+        path = f"{self._path(PODS, pod)}/log"
         query = {"container": container, "limitBytes": limit}
-        path = f"/api/v1/namespaces/{quote(self.namespace)}/pods/{quote(pod)}/log?{urlencode(query)}"
-        with suppress(HTTPError, OSError), closing(self._send("GET", path)) as response:
+        with suppress(HTTPError, OSError), closing(self._send("GET", path, query=query)) as response:
             return response.read() if response.status < 400 else None
         return None
+
+    def follow(self, pod: str, container: str) -> Iterator[bytes]:
+        """What a container prints, from its beginning, until it ends or the connection does."""
+        path = f"{self._path(PODS, pod)}/log"
+        query = {"container": container, "follow": "true"}
+        with (
+            suppress(HTTPError, OSError),
+            closing(self._send("GET", path, query=query, read=_LOG_SILENCE_SECONDS)) as response,
+        ):
+            if response.status < 400:
+                yield from response.stream(1 << 16)
+
+    def server_version(self) -> str:
+        """The version of the API server, such as ``v1.34.1``."""
+        return str(self._call("GET", "/version", "ask for the version")[1].get("gitVersion", "of an unknown version"))
 
     def version_of(self, group: str) -> str | None:
         """The version in which the cluster serves an API group; None where it does not."""
@@ -231,7 +276,8 @@ class Cluster:
 
     def _path(self, kind: Kind, name: str = "") -> str:
         root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
-        return f"{root}/namespaces/{quote(self.namespace)}/{kind.plural}" + (f"/{quote(name)}" if name else "")
+        scope = f"/namespaces/{quote(self.namespace)}" if kind.namespaced else ""
+        return f"{root}{scope}/{kind.plural}" + (f"/{quote(name)}" if name else "")
 
     def _call(
         self,
@@ -307,12 +353,12 @@ def _configured(kubeconfig: Path | None, context: str | None, namespace: str | N
             own = _NAMESPACE_FILE.read_text(encoding="utf-8").strip()
         else:
             file = None if kubeconfig is None else str(kubeconfig)
-            config.load_kube_config(config_file=file, context=context, client_configuration=settings)
             own = _namespace_of(config, file, context)
+            config.load_kube_config(config_file=file, context=context, client_configuration=settings)
     except (config.ConfigException, OSError, ValueError) as error:
         raise ClusterError(
             f"No cluster is configured: {error}",
-            hint="Name a kubeconfig in KUBECONFIG or with --kubeconfig, and a context of it with --context.",
+            hint="Name a kubeconfig in KUBECONFIG, and where it has several contexts, one of them with --context.",
         ) from error
     settings.connection_pool_maxsize = 32
     pool = client.ApiClient(settings).rest_client.pool_manager
@@ -328,9 +374,28 @@ def _configured(kubeconfig: Path | None, context: str | None, namespace: str | N
     return Endpoint(settings.host.rstrip("/"), pool, headers), namespace or own or "default"
 
 
+def configured_namespace(context: str | None = None) -> str:
+    """The namespace of a context of the kubeconfig; ``default`` where nothing says otherwise. No cluster is asked.
+
+    Raises:
+        ClusterError: the kubeconfig has no such context.
+    """
+    try:
+        from kubernetes import config
+
+        return _namespace_of(config, None, context) or "default"
+    except ClusterError:
+        raise
+    except Exception:  # noqa: BLE001 (neither the package nor a kubeconfig is needed)
+        return "default"
+
+
 def _namespace_of(config: Any, file: str | None, context: str | None) -> str | None:
     contexts, active = config.list_kube_config_contexts(config_file=file)
     chosen = next((each for each in contexts if each["name"] == context), None) if context else active
+    if chosen is None and context is not None:
+        names = ", ".join(sorted(each["name"] for each in contexts)) or "none"
+        raise ClusterError(f'The kubeconfig has no context "{context}".', hint=f"It has: {names}.")
     name = (chosen or {}).get("context", {}).get("namespace")
     return None if name is None else str(name)
 

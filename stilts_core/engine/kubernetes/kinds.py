@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of objects of a namespace.
+    """A kind of objects.
 
     Attributes:
         group: of the API; empty for the core.
+        namespaced: they lie in a namespace.
     """
 
     group: str
     version: str
     plural: str
+    namespaced: bool = True
 
     @property
     def singular(self) -> str:
@@ -33,6 +35,10 @@ SERVICES = Kind("", "v1", "services")
 EVENTS = Kind("", "v1", "events")
 LEASES = Kind("coordination.k8s.io", "v1", "leases")
 JOB_SETS = Kind("jobset.x-k8s.io", "v1alpha2", "jobsets")
+NODES = Kind("", "v1", "nodes", namespaced=False)
+NAMESPACES = Kind("", "v1", "namespaces", namespaced=False)
+OWN_RIGHTS = Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", namespaced=False)
+JOB_SET_GROUP = JOB_SETS.group
 KUEUE_GROUP = "kueue.x-k8s.io"
 
 

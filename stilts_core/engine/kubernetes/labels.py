@@ -23,7 +23,8 @@ SUBMISSION, DRIVER, STAGE = "submission", "driver", "stage"
 
 STUDY_NAME, STORE, PLAN_DIGEST = "stilts/study-name", "stilts/store", "stilts/plan-digest"
 TITLE, WHOLE_FINGERPRINT, STORED_ATTEMPT = "stilts/title", "stilts/whole-fingerprint", "stilts/stored-attempt"
-"""Annotations."""
+OUTCOME, COUNTS, FORGIVEN = "stilts/outcome", "stilts/counts", "stilts/forgiven"
+"""Annotations; the last three are of an anchor, and `anchor_notes` reads and writes them."""
 
 _EVERY_OBJECT = {
     "app.kubernetes.io/name": "stilts",
@@ -46,6 +47,17 @@ def study_labels(component: str, study: str, anchor: str, plan_digest: str) -> d
 def plan_selector(plan_digest: str) -> str:
     """Selects the stages' Jobs of a plan, whoever submitted it."""
     return f"{COMPONENT}={STAGE},{PLAN}={fingerprint_label(plan_digest)}"
+
+
+def submission_selector(study: str) -> str:
+    """Selects the anchors of a study, whatever its plans were."""
+    return f"{COMPONENT}={SUBMISSION},{STUDY}={label_value(study)}"
+
+
+def anchor_selector(anchor: str, component: str | None = None) -> str:
+    """Selects what belongs to an anchor; of one component, if it is given."""
+    everything = f"{ANCHOR}={label_value(anchor)}"
+    return everything if component is None else f"{COMPONENT}={component},{everything}"
 
 
 def owned_by(anchor: str, uid: str) -> Object:

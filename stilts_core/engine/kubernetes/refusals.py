@@ -101,6 +101,11 @@ def refusal(status: int, answer: Mapping[str, Any], doing: str, namespace: str) 
             return ExpiredError(f"{what}: {said}")
         case 400 | 413 | 422:
             return InvalidError(f"{what}: the cluster will not take it: {said}")
+        case 404 if said.startswith("namespaces "):
+            return ClusterError(
+                f"{what}: there is no such namespace.",
+                hint=f"Name another with --namespace, or make it: kubectl create namespace {namespace}",
+            )
         case 404:
             return ClusterError(
                 f"{what}: {said or 'not found'}", hint="Check the namespace, and that the cluster has this API."

@@ -108,7 +108,7 @@ def render_submission(study: StudySource, placement: Placement, namespace: str) 
             together.
     """
     name = names.study_name(study.name, study.plan_digest)
-    placed = _in_cluster(placement, namespace)
+    placed = in_cluster(placement, namespace)
     nodes = max(stage_sizing(kind, placed).nodes for kind in StageKind)
     objects = [_anchor(name, study, placed, namespace)]
     if nodes > 1 and not placed.kubernetes.jobset:
@@ -164,8 +164,12 @@ def render_stage(stage: Stage, attempt: StageAttempt, submission: Submission, pl
     return job(about, {"ttlSecondsAfterFinished": kubernetes.ttl_seconds} | spec)
 
 
-def _in_cluster(placement: Placement, namespace: str) -> Placement:
-    """The placement as pods are to read it."""
+def in_cluster(placement: Placement, namespace: str) -> Placement:
+    """The placement as pods are to read it.
+
+    Raises:
+        SpecError: the store is out of a cluster's reach.
+    """
     store, kubernetes = placement.store, placement.kubernetes
     _check_store(store, certificates=kubernetes.ca_bundle is not None)
     there: dict[str, str] = {}
@@ -176,6 +180,15 @@ def _in_cluster(placement: Placement, namespace: str) -> Placement:
     store = store.model_copy(update={"s3": store.s3.model_copy(update=there)})
     kubernetes = kubernetes.model_copy(update={"namespace": namespace})
     return placement.model_copy(update={"store": store, "kubernetes": kubernetes})
+
+
+def profile_text(placement: Placement) -> str:
+    """A profile file for pods."""
+    profile = Profile(spec=placement)
+    document = {"apiVersion": profile.apiVersion, "kind": profile.kind}
+    document |= profile.model_dump(mode="json", exclude_defaults=True)
+    # JSON is YAML too, and needs no library here.
+    return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"
 
 
 def _check_store(store: StoreSettings, *, certificates: bool) -> None:
@@ -200,11 +213,7 @@ def _check_store(store: StoreSettings, *, certificates: bool) -> None:
 
 
 def _anchor(name: str, study: StudySource, placement: Placement, namespace: str) -> Object:
-    profile = Profile(spec=placement)
-    document = {"apiVersion": profile.apiVersion, "kind": profile.kind}
-    document |= profile.model_dump(mode="json", exclude_defaults=True)
-    # JSON is YAML too, and needs no library here.
-    data = {STUDY_FILE: study.text, PROFILE_FILE: f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"}
+    data = {STUDY_FILE: study.text, PROFILE_FILE: profile_text(placement)}
     size = sum(len(text.encode()) for text in data.values())
     if size > _MOST_TEXT_BYTES:
         raise SpecError(

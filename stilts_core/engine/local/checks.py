@@ -6,10 +6,10 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from stilts_core.engine.check import Check
 from stilts_core.engine.local.placement import LocalPlacement, usable_cores, visible_gpus
 from stilts_core.errors import StiltsError
 from stilts_core.spec.profile import Profile
@@ -20,22 +20,6 @@ _LITTLE_MEMORY = 4 * _GIB
 _LITTLE_DISK = 5 * _GIB
 _BF16_FLAGS = ("amx_bf16", "avx512_bf16")
 TRAINING_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "deepspeed", "datasets", "sentencepiece")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        detail: what was found.
-        advice: what to do about it; empty where all is well.
-        blocks: a study cannot run here until that is done.
-    """
-
-    name: str
-    detail: str
-    advice: str = ""
-    blocks: bool = False
 
 
 def check_machine(profile: Profile, folder: Path) -> Iterator[Check]:
@@ -52,7 +36,7 @@ def check_machine(profile: Profile, folder: Path) -> Iterator[Check]:
     yield _disk(folder)
     yield _gpus()
     yield _placement(profile)
-    yield _packages()
+    yield check_packages()
 
 
 def _bf16() -> Check:
@@ -116,7 +100,8 @@ def _placement(profile: Profile) -> Check:
     return Check("profile", f"{profile.metadata.name}: {placement.slots} slots on {placement.device}")
 
 
-def _packages() -> Check:
+def check_packages() -> Check:
+    """The training packages."""
     missing = [name for name in TRAINING_PACKAGES if find_spec(name) is None]
     if missing:
         return Check(

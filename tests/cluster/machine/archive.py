@@ -17,11 +17,11 @@ def write_image(archive: Path, reference: str, program: Path) -> None:
     """Write a docker archive of an image that runs ``/<program name>`` as a user without rights."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
-        tar.addfile(_member("tmp", mode=0o1777, kind=tarfile.DIRTYPE))
-        tar.addfile(_member("etc", kind=tarfile.DIRTYPE))
-        tar.addfile(_member("etc/passwd", len(_ACCOUNTS), 0o644), io.BytesIO(_ACCOUNTS))
+        tar.addfile(member("tmp", mode=0o1777, kind=tarfile.DIRTYPE))
+        tar.addfile(member("etc", kind=tarfile.DIRTYPE))
+        tar.addfile(member("etc/passwd", len(_ACCOUNTS), 0o644), io.BytesIO(_ACCOUNTS))
         with program.open("rb") as file:
-            tar.addfile(_member(program.name, program.stat().st_size), file)
+            tar.addfile(member(program.name, program.stat().st_size), file)
     content = layer.getvalue()
     digest = hashlib.sha256(content).hexdigest()
     config = json.dumps(
@@ -40,11 +40,11 @@ def write_image(archive: Path, reference: str, program: Path) -> None:
     unfinished = archive.with_suffix(".part")
     with tarfile.open(unfinished, "w") as tar:
         for name, data in ((named, config), (f"{digest}/layer.tar", content), ("manifest.json", manifest)):
-            tar.addfile(_member(name, len(data), 0o644), io.BytesIO(data))
+            tar.addfile(member(name, len(data), 0o644), io.BytesIO(data))
     unfinished.replace(archive)
 
 
-def _member(name: str, size: int = 0, mode: int = 0o755, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+def member(name: str, size: int = 0, mode: int = 0o755, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size, member.mode, member.type, member.mtime = size, mode, kind, 0
     return member
