@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster_objects import BEGAN, FP, ONLY, condition, failed
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stilts_core.engine.backend import Observation
@@ -17,13 +17,13 @@ from stilts_core.engine.decide import Limits, Start, decide, describe_end
 from stilts_core.engine.graph import Capacity, Graph
 from stilts_core.engine.kubernetes.beginning import Beginner
 from stilts_core.engine.kubernetes.kinds import Kind
-from stilts_core.engine.kubernetes.observe import Objects, observe
+from stilts_core.engine.kubernetes.observe import Objects, Record, observe
 from stilts_core.engine.kubernetes.render import Submission
 from stilts_core.engine.states import State
 from stilts_core.errors import MissingInputError
 from stilts_core.spec.profile import Placement
 from stilts_core.stages.snapshot import Phase
-from stilts_core.storage.attempts import Outcome, list_attempts, parse_attempt, record_outcome
+from stilts_core.storage.attempts import Outcome, list_attempts, parse_attempt, read_outcomes, record_outcome
 from stilts_core.storage.base import ObjectInfo
 from stilts_core.storage.manifest import Attempt
 
@@ -134,7 +134,9 @@ class World:
         return Beginner(self.jobs, self.store, submission, Placement())  # type: ignore[arg-type]
 
     def observe(self) -> dict[int, Observation]:
-        seen = observe(Objects(jobs=list(self.jobs.held.values())), [FP], {}, lost_after=9.0, now=BEGAN)
+        outcomes = read_outcomes(self.store, FP)
+        records = {(FP, stored.number): Record(stored, None, outcome) for stored, outcome in outcomes}
+        seen = observe(Objects(jobs=list(self.jobs.held.values())), [FP], records, lost_after=9.0, now=BEGAN)
         own = {each.key[1]: each.observation for each in seen if each.anchor == self.uid}
         return {**own, **self.remembered}
 
@@ -157,6 +159,7 @@ class World:
                 del self.jobs.held[made["metadata"]["name"]]
 
 
+@settings(max_examples=40, deadline=None)
 @given(TURNS)
 def test_losing_jobs_and_drivers_changes_neither_numbers_nor_budgets(turns: list[Turn]) -> None:
     undisturbed, disturbed = World(), World()
@@ -165,6 +168,7 @@ def test_losing_jobs_and_drivers_changes_neither_numbers_nor_budgets(turns: list
     assert disturbed.numbers == undisturbed.numbers == list(range(1, len(undisturbed.numbers) + 1))
 
 
+@settings(max_examples=20, deadline=None)
 @given(TURNS, TURNS)
 def test_a_new_submission_has_new_budgets_and_higher_numbers(first: list[Turn], second: list[Turn]) -> None:
     world, fresh = World(), World(uid="second")
