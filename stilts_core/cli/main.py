@@ -25,6 +25,9 @@ COMMANDS = {
 }
 """Each verb with its line in the help; ``stilts_core.cli.<verb>`` holds it as ``command`` and is imported on use."""
 
+HIDDEN = frozenset({"drive"})
+"""Verbs that programs use, not people."""
+
 INTERRUPTED = 130
 UNEXPECTED = 1
 
@@ -36,7 +39,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
         command = import_module(f"stilts_core.cli.{cmd_name}").command
         if not isinstance(command, click.Command):
@@ -47,7 +50,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
+        if name not in COMMANDS and name not in HIDDEN and not name.startswith("-"):
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             meant = f' Did you mean "{near[0]}"?' if near else ""
             raise click.UsageError(f'There is no command "{name}".{meant}', ctx)
