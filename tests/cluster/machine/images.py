@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from cluster.machine.places import Places
 
 NAMESPACE = "k8s.io"
 _CONTENTS = "contents.json"
+_LAYERS = Path("io.containerd.snapshotter.v1.overlayfs/snapshots")
 _INDEXES = ("manifest.json", "index.json")  # of docker archives (which may have both) and of OCI archives
 
 
@@ -53,7 +55,8 @@ def add_to_store(places: Places, archives: Sequence[Path]) -> bool:
         contents = _contents(places.images)
         new = {str(archive): identity for archive in archives if (identity := _identity(archive)) not in contents}
         if new:
-            with _containerd(places) as socket:
+            # layers that no image has any more may still be mounted in a node
+            with _containerd(places, collect=not places.state.is_dir()) as socket:
                 for archive in new:
                     run("ctr", "--address", socket, "--namespace", NAMESPACE, "images", "import", archive)
             unfinished = places.images / f"{_CONTENTS}.part"
@@ -68,18 +71,29 @@ def is_current(places: Places, disk: Path) -> bool:
 
 
 def make_disk(places: Places, disk: Path) -> None:
-    """Make a node's disk anew: hard links to the store's layers, copies of its small databases."""
+    """Make a node's disk anew from the store: hard links to what was imported, copies of the small databases.
+
+    The layers, tens of thousands of files, are not there yet: ``layers`` says what to mount.
+    """
     disk.parent.mkdir(parents=True, exist_ok=True)
     unfinished = disk.with_suffix(".part")
     for old in (unfinished, disk):
         shutil.rmtree(old, ignore_errors=True)
     with _locked(places):
-        run("cp", "--archive", "--link", places.images, unfinished)
+        shutil.copytree(places.images, unfinished, copy_function=os.link, ignore=shutil.ignore_patterns(_LAYERS.name))
+        for layer in (places.images / _LAYERS).iterdir():
+            (unfinished / _LAYERS / layer.name).mkdir(mode=0o700, parents=True)
         for database in unfinished.rglob("*.db"):
             own = database.with_suffix(".own")
             shutil.copy2(database, own)
             own.replace(database)
     unfinished.replace(disk)
+
+
+def layers(places: Places, disk: Path) -> list[tuple[Path, Path]]:
+    """Where each layer of the store is, and where on a node's disk it belongs, to be mounted read-only."""
+    stored = places.images / _LAYERS
+    return [(stored / path.name, path) for path in (disk / _LAYERS).iterdir() if (stored / path.name).is_dir()]
 
 
 def _identity(archive: Path) -> str:
@@ -114,13 +128,19 @@ def _locked(places: Places) -> Iterator[None]:
 
 
 @contextmanager
-def _containerd(places: Places) -> Iterator[str]:
-    """A containerd on the store, for as long as something is imported; the address of its socket."""
+def _containerd(places: Places, *, collect: bool) -> Iterator[str]:
+    """A containerd on the store, for as long as something is imported; the address of its socket.
+
+    Args:
+        collect: whether it removes layers that no image has any more.
+    """
+    delay = "100ms" if collect else "24h"
     with tempfile.TemporaryDirectory(prefix="stilts-images-") as folder:
         socket, config, log = (Path(folder) / name for name in ("socket", "config.toml", "log"))
         config.write_text(
             f'version = 2\nroot = "{places.images}"\nstate = "{folder}/state"\n'
             f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{socket}"\n'
+            f'[plugins."io.containerd.gc.v1.scheduler"]\n  startup_delay = "{delay}"\n  schedule_delay = "{delay}"\n'
         )
         with log.open("wb") as output:
             process = subprocess.Popen(
