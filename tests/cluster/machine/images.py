@@ -55,8 +55,7 @@ def add_to_store(places: Places, archives: Sequence[Path]) -> bool:
         contents = _contents(places.images)
         new = {str(archive): identity for archive in archives if (identity := _identity(archive)) not in contents}
         if new:
-            # layers that no image has any more may still be mounted in a node
-            with _containerd(places, collect=not places.state.is_dir()) as socket:
+            with _containerd(places) as socket:
                 for archive in new:
                     run("ctr", "--address", socket, "--namespace", NAMESPACE, "images", "import", archive)
             unfinished = places.images / f"{_CONTENTS}.part"
@@ -128,13 +127,12 @@ def _locked(places: Places) -> Iterator[None]:
 
 
 @contextmanager
-def _containerd(places: Places, *, collect: bool) -> Iterator[str]:
+def _containerd(places: Places) -> Iterator[str]:
     """A containerd on the store, for as long as something is imported; the address of its socket.
 
-    Args:
-        collect: whether it removes layers that no image has any more.
+    Layers that no image has any more are removed only while there is no cluster: they may be mounted in a node.
     """
-    delay = "100ms" if collect else "24h"
+    delay = "24h" if places.state.is_dir() else "100ms"
     with tempfile.TemporaryDirectory(prefix="stilts-images-") as folder:
         socket, config, log = (Path(folder) / name for name in ("socket", "config.toml", "log"))
         config.write_text(
