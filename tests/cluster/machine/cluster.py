@@ -232,7 +232,11 @@ class MachineCluster:
     @staticmethod
     def _is_ready(node: Node, api: Api, since: datetime) -> bool:
         """Ready by a lease renewed since then; what etcd kept may be the condition of a node that is long gone."""
-        status, lease = api.ask("GET", f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node.name}")
+        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node.name}"
+        try:
+            status, lease = api.ask("GET", path)
+        except OSError:
+            return False
         if status != 200 or datetime.fromisoformat(lease["spec"]["renewTime"]) < since:
             return False
         conditions: list[dict[str, Any]] = api.get(f"/api/v1/nodes/{node.name}")["status"].get("conditions", [])
