@@ -55,17 +55,19 @@ def helm(*arguments: str) -> str:
     return done.stdout
 
 
-def template_text(values: Mapping[str, Any], *options: str, release: str = "trial", namespace: str = "research") -> str:
-    """What the chart renders for some values."""
+def template(
+    values: Mapping[str, Any],
+    *options: str,
+    release: str = "trial",
+    namespace: str = "research",
+    chart: str = str(CHART),
+) -> list[dict[str, Any]]:
+    """The chart's objects for some values."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(dict(values), file)
         file.flush()
-        return helm("template", release, str(CHART), "--namespace", namespace, "--values", file.name, *options)
-
-
-def template(values: Mapping[str, Any], *options: str, **where: str) -> list[dict[str, Any]]:
-    """The chart's objects for some values."""
-    return [document for document in yaml.safe_load_all(template_text(values, *options, **where)) if document]
+        text = helm("template", release, chart, "--namespace", namespace, "--values", file.name, *options)
+    return [document for document in yaml.safe_load_all(text) if document]
 
 
 if __name__ == "__main__":

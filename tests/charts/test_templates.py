@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from restricted import pods, violations
 
 from stilts_core.engine.kubernetes.images import image_reference
 from stilts_core.engine.kubernetes.render import StudySource, render_submission
+from stilts_core.engine.kubernetes.rights import DRIVER, DRIVER_JOBSETS, RESEARCHER, RESEARCHER_JOBSETS
 from stilts_core.spec.kubernetes import Image, Images
 from stilts_core.spec.load import load_profile
 from stilts_core.spec.profile import Placement, Profile
@@ -87,7 +89,13 @@ PROFILES = {"plain": {"store": STORE}, "large": LARGE, "mounted": MOUNTED, "node
 COMBINATIONS: dict[str, dict[str, Any]] = {
     "nothing": {},
     "store": {"profile": {"store": STORE}},
-    "large": {"profile": LARGE, "study": STUDY, "queue": {"cluster_queue": "gpus"}, "monitor": {"enabled": True}},
+    "large": {
+        "profile": LARGE,
+        "study": STUDY,
+        "queue": {"cluster_queue": "gpus"},
+        "monitor": {"enabled": True, "labels": {"team": "a"}},
+        "network": {"metrics": [{"namespace": "monitoring"}]},
+    },
     "mounted": {"profile": MOUNTED, "study": STUDY},
     "nodes": {"profile": NODES, "study": STUDY},
     "trial": {"s3": {"enabled": True}, "study": STUDY},
@@ -133,7 +141,7 @@ def test_lint() -> None:
 def test_every_combination_is_objects_of_the_namespace(name: str, rendered: dict[str, list[dict[str, Any]]]) -> None:
     objects = rendered[name]
     assert {(each["kind"], each["apiVersion"]) for each in objects} <= set(API_VERSIONS.items())
-    keys = [(each["kind"], each["metadata"]["name"]) for each in objects]
+    keys = [(each["kind"], each["metadata"]["name"], _hook(each)) for each in objects]
     assert len(set(keys)) == len(keys)
     for each in objects:
         about = each["metadata"]
@@ -199,19 +207,8 @@ def test_one_registry_takes_the_place_of_all(name: str, digest: str | None, regi
 
 
 def test_the_driver_has_these_rights_and_no_other(rendered: dict[str, list[dict[str, Any]]]) -> None:
-    everything = ["create", "delete", "get", "list", "patch", "watch"]
-    wanted = {
-        "batch/jobs": everything,
-        "/pods": ["get", "list", "watch"],
-        "/pods/log": ["get"],
-        "/configmaps": ["get"],
-        "/events": ["list"],
-        "/services": ["create", "get", "patch"],
-        "coordination.k8s.io/leases": ["create", "get", "update"],
-        "kueue.x-k8s.io/workloads": ["get", "list", "watch"],
-    }
-    assert _rights(rendered["store"], "driver") == wanted
-    assert _rights(rendered["large"], "driver") == wanted | {"jobset.x-k8s.io/jobsets": everything}
+    assert _rights(rendered["store"], "driver") == DRIVER
+    assert _rights(rendered["large"], "driver") == {**DRIVER, **DRIVER_JOBSETS}
 
 
 def test_nobody_but_the_driver_has_rights(rendered: dict[str, list[dict[str, Any]]]) -> None:
@@ -225,9 +222,11 @@ def test_nobody_but_the_driver_has_rights(rendered: dict[str, list[dict[str, Any
 
 
 def test_researchers_may_submit_and_cancel_but_read_no_secret(rendered: dict[str, list[dict[str, Any]]]) -> None:
-    rights = _rights(rendered["researchers"], "researcher")
-    assert not any("secrets" in resource or "exec" in resource or "*" in resource for resource in rights)
-    assert {"create", "delete", "patch"} <= set(rights["/configmaps"]) & set(rights["batch/jobs"])
+    assert _rights(rendered["researchers"], "researcher") == RESEARCHER
+    with_jobsets = template({"profile": LARGE, "rights": {"researchers": [{"name": "ml"}]}})
+    assert _rights(with_jobsets, "researcher") == {**RESEARCHER, **RESEARCHER_JOBSETS}
+    for rights in (DRIVER, RESEARCHER):
+        assert not any(word in resource for resource in rights for word in ("secrets", "exec", "roles", "*"))
     (binding,) = [each for each in rendered["researchers"] if each["metadata"]["name"].endswith("researcher")][1:]
     assert binding["subjects"] == [
         {"kind": "Group", "name": "ml", "apiGroup": "rbac.authorization.k8s.io"},
@@ -339,30 +338,57 @@ def test_the_profile_is_the_one_that_was_given(rendered: dict[str, list[dict[str
 
 
 def test_the_check_is_a_study_without_gpus(rendered: dict[str, list[dict[str, Any]]]) -> None:
-    anchor, driver = [each for each in rendered["large"] if "-check" in each["metadata"]["name"]]
+    anchor, stand_in, driver = [each for each in rendered["large"] if "-check" in each["metadata"]["name"]]
     spec = Profile.model_validate(yaml.safe_load(anchor["data"]["profile.yaml"])).spec
     assert (spec.device, spec.kubernetes.gpus_per_node, spec.kubernetes.nodes) == ("cpu", 0, 1)
     assert spec.kubernetes.kueue is not None
     assert (CHART / "check.yaml").read_text(encoding="utf-8") == anchor["data"]["study.yaml"]
-    assert driver["metadata"]["annotations"]["helm.sh/hook"] == "test"
-    assert "helm.sh/hook" not in anchor["metadata"].get("annotations", {})
+    assert [_hook(each) for each in (anchor, stand_in, driver)] == ["test", "post-delete", "test"]
+    assert stand_in["metadata"]["name"] == anchor["metadata"]["name"]
+    assert driver["spec"]["activeDeadlineSeconds"] == 900
+    command = driver["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert command[-2:] == ["--store", "s3://studies/team/check/$(POD_NAME)"]
     assert not any("-check" in each["metadata"]["name"] for each in [*rendered["nothing"], *rendered["quiet"]])
 
 
-def test_notes_are_three_commands() -> None:
-    for values, words in (
-        ({"profile.store.uri": "s3://studies"}, ["stilts submit STUDY.yaml --profile profile.yaml\n", "--watch"]),
+def test_kueue_and_prometheus_are_asked_for(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    (queue,) = [each for each in rendered["large"] if each["kind"] == "LocalQueue"]
+    assert (queue["metadata"]["name"], queue["spec"]) == ("nlp", {"clusterQueue": "gpus"})
+    (monitor,) = [each for each in rendered["large"] if each["kind"] == "PodMonitor"]
+    assert monitor["metadata"]["labels"]["team"] == "a"
+    (driver,) = [each for each in rendered["large"] if each["metadata"]["name"].endswith("-check-driver")]
+    pod = driver["spec"]["template"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+    assert {each["port"] for each in monitor["spec"]["podMetricsEndpoints"]} <= ports
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"profile": {"store": STORE}}, ["stilts submit STUDY.yaml --profile profile.yaml\n", "--watch"]),
         ({}, ["stilts submit STUDY.yaml --profile profile.yaml --store s3://BUCKET/PREFIX\n"]),
-        ({"s3.enabled": "true"}, ["for trials, not for production", "gone with its pod", "helm test trial"]),
-        ({"network.enabled": "false"}, ["network.enabled is false"]),
-    ):
-        options = [f"--set={key}={value}" for key, value in values.items()]
-        shown = helm("install", "trial", str(CHART), "--namespace", NAMESPACE, "--dry-run=client", *options)
-        notes = shown.partition("\nNOTES:\n")[2]
-        commands = [line for line in notes.splitlines() if line.startswith("  ")]
-        assert len(commands) == 3
-        for each in words:
-            assert each in notes
+        ({"s3": {"enabled": True}}, ["for trials, not for production", "gone with its pod", "helm test trial"]),
+        ({"s3": {"enabled": True, "size": "1Gi"}}, ["Its volume is deleted with the release."]),
+        ({"network": {"enabled": False}}, ["network.enabled is false"]),
+        (
+            {"profile": {"store": STORE}, "study": STUDY},
+            ["The study first is submitted", "written to s3://studies/team"],
+        ),
+    ],
+)
+def test_notes_are_three_commands(values: dict[str, Any], words: list[str], tmp_path: Path) -> None:
+    # Helm shows notes only beside a cluster, so here they are a file that a template renders.
+    chart = tmp_path / "stilts"
+    shutil.copytree(CHART, chart)
+    (chart / "templates" / "NOTES.txt").rename(chart / "notes")
+    (chart / "templates" / "notes.yaml").write_text('notes: {{ tpl (.Files.Get "notes") . | toJson }}\n')
+    (shown,) = template(values, "--show-only=templates/notes.yaml", chart=str(chart))
+    commands = [line for line in shown["notes"].splitlines() if line.startswith("  ")]
+    assert len(commands) == 3
+    assert not any(line != line.rstrip() for line in shown["notes"].splitlines())
+    for each in words:
+        assert each in shown["notes"]
 
 
 def test_examples_of_the_readme_are_values() -> None:
@@ -386,6 +412,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"s3": {"enabled": True, "access_key": "abc"}, "profile": {"kubernetes": {"credentials": {"secret": "a"}}}},
         "leave one of them out",
     ),
+    ({"monitor": {"enabled": True}}, "say in network.metrics where Prometheus is"),
     ({"queue": {"cluster_queue": "gpus"}}, "name the LocalQueue that leads to it in profile.kubernetes.kueue.queue"),
     (
         {"profile": {"store": {**STORE, "s3": {"endpoint": "http://s3.storage.svc:9000"}}}},
@@ -433,10 +460,10 @@ def _without(mapping: dict[str, str], *keys: str) -> dict[str, str]:
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
-def _rights(objects: list[dict[str, Any]], whose: str) -> dict[str, list[str]]:
+def _rights(objects: list[dict[str, Any]], whose: str) -> dict[str, frozenset[str]]:
     (role,) = [each for each in objects if each["kind"] == "Role" and each["metadata"]["name"].endswith(whose)]
     return {
-        f"{group}/{resource}": sorted(rule["verbs"])
+        f"{group}/{resource}": frozenset(rule["verbs"])
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
@@ -447,6 +474,10 @@ def _policies(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {
         each["metadata"]["name"].rpartition("-")[2]: each["spec"] for each in objects if each["kind"] == "NetworkPolicy"
     }
+
+
+def _hook(document: dict[str, Any]) -> str | None:
+    return document["metadata"].get("annotations", {}).get("helm.sh/hook")
 
 
 def _component(name: str) -> dict[str, str]:

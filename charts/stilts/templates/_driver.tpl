@@ -57,6 +57,9 @@ metadata:
   annotations:
     stilts/study-name: {{ .study | quote }}
     stilts/store: {{ .placement.store.uri | quote }}
+    {{- with .annotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 data:
   study.yaml: {{ toJson .text }}
   profile.yaml: {{ .profile | default (include "stilts.profile" (list .context (include "stilts.inCluster" .placement | fromJson))) | toJson }}
@@ -82,6 +85,9 @@ spec:
 {{- define "stilts.driverSpec" -}}
 {{- $kubernetes := .placement.kubernetes -}}
 {{- $pods := $kubernetes.pods.driver -}}
+{{- with .deadline }}
+activeDeadlineSeconds: {{ . }}
+{{- end }}
 backoffLimit: {{ .restarts }}
 ttlSecondsAfterFinished: {{ int64 $kubernetes.ttl_seconds }}
 template:

@@ -47,6 +47,10 @@ class Module:
             major, minor, _ = version.split(".")
             known = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
             link += [f"-X={base}.{name}={value}" for name, value in known.items()]
+        if self.name == "helm":  # it takes charts for Kubernetes 1.20 unless it is told which its own libraries are for
+            minor = re.findall(r"k8s\.io/client-go v0\.(\d+)\.", self._read("go.mod").decode())[0]
+            packages = ("chartutil", "lint/rules")
+            link += [f"-X=helm.sh/helm/v3/pkg/{package}.k8sVersionMinor={minor}" for package in packages]
         return ["-mod=readonly", "-trimpath", f"-ldflags={' '.join(link)}"]
 
     @property
