@@ -33,10 +33,13 @@ from stilts_core.planning.plan import Stage
 from stilts_core.spec.profile import Placement
 from stilts_core.stages.snapshot import Phase
 from stilts_core.storage.base import Store
+from stilts_core.storage.commit import read_manifest
 
 _WORKERS = 8  # calls at once
 _SETTLE_SECONDS = 0.02  # events come in flocks
 _LISTING_SECONDS = 60.0
+_ASK_SECONDS = 5.0  # between two requests to stop the same attempt
+_LEAVE_SECONDS = 30.0  # for an attempt to end by itself once its stage has committed
 
 
 @dataclass
@@ -86,15 +89,16 @@ class KubernetesBackend:
         self._fingerprints = [stage.fingerprint for stage in stages]
         self._index = Index.of(self._fingerprints)
         self._cluster, self._submission, self._placement = cluster, submission, placement
-        self._note, self._clock = note, clock
+        self._store, self._note, self._clock = store, note, clock
         self._lost_after = float(placement.kubernetes.lost_node_seconds)
         self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._pending: dict[str, _Pending] = {}
         self._ended: dict[Key, Observation] = {}  # for good; their objects need not be looked at again
         self._seen: dict[Key, Seen] = {}
-        self._asked: set[tuple[Key, bool]] = set()
+        self._asked: dict[tuple[Key, bool], tuple[float, float]] = {}  # first and last time
         self._fatal: Exception | None = None
+        self._forbidden_since: float | None = None
         self._trouble = False
         self._sources = Sources(cluster, placement, submission.plan_digest, self.wake)
         self._records = Records(store, self.wake, period)
@@ -158,11 +162,12 @@ class KubernetesBackend:
                 pending.unwanted = True
                 if not pending.flying and pending.begun is None:
                     del self._pending[fingerprint]
-            seen = self._seen.get(key)
-            if seen is None or (key, kill) in self._asked:
+            seen, now = self._seen.get(key), self._clock()
+            first, last = self._asked.get((key, kill), (now, 0.0))
+            if seen is None or now - last < _ASK_SECONDS:
                 return
-            self._asked.add((key, kill))
-        self._calls.submit(partial(self._end, seen, kill))
+            self._asked[key, kill] = (first, now)
+        self._calls.submit(partial(self._end, seen, kill, now - first))
 
     def log(self, fingerprint: str, attempt: int) -> bytes | None:
         key = (fingerprint, attempt)
@@ -268,12 +273,17 @@ class KubernetesBackend:
                     if key[0] == fingerprint
                 }
             begun = self._beginner.begin(pending.stage, pending.number, known)
-        except ForbiddenError as error:
-            self._fatal = error
         except StiltsError as error:
             with self._lock:
+                now = self._clock()
+                if not isinstance(error, ForbiddenError):
+                    self._forbidden_since = None
+                elif self._forbidden_since is None:
+                    self._forbidden_since = now
+                elif now - self._forbidden_since >= self._cluster.patience.refusal:
+                    self._fatal = error
                 pending.why, pending.flying = error.message, False
-                pending.retry_at = self._clock() + self._cluster.patience.backoff_cap
+                pending.retry_at = now + self._cluster.patience.backoff_cap / 2
                 if pending.unwanted:
                     self._pending.pop(fingerprint, None)
         except Exception as error:  # noqa: BLE001 (raised again where somebody hears it)
@@ -286,7 +296,7 @@ class KubernetesBackend:
         fingerprint = pending.stage.fingerprint
         unwanted = False
         with self._lock:
-            pending.flying = False
+            pending.flying, self._forbidden_since = False, None
             for end in begun.ends:
                 end = replace(end, since=end.since or self._clock())
                 self._ended.setdefault((fingerprint, end.attempt), end)
@@ -300,18 +310,18 @@ class KubernetesBackend:
             with suppress(ClusterError):  # the driver asks again once it sees the attempt
                 self._cluster.delete(begun.kind, begun.made["metadata"]["name"], uid=begun.made["metadata"]["uid"])
 
-    def _end(self, seen: Seen, kill: bool) -> None:
+    def _end(self, seen: Seen, kill: bool, asked_for: float) -> None:
         try:
+            if not kill and asked_for < _LEAVE_SECONDS and read_manifest(self._store, seen.key[0]) is not None:
+                return  # it has committed: its pods are keeping their logs, and are about to end
             if seen.name:
                 self._cluster.delete(seen.kind, seen.name, uid=seen.uid)
             if kill:
                 for pod in self._sources.objects().pods:
                     if self._index.key(pod) == seen.key and deleting_since(pod) is None:
                         self._cluster.delete(PODS, pod["metadata"]["name"], grace=0)
-        except ClusterError as error:
-            self._note(str(error))
-            with self._lock:
-                self._asked.discard((seen.key, kill))
+        except StiltsError as error:
+            self._note(error.message)  # it is asked again
 
     def _tell_trouble(self) -> None:
         trouble = self._sources.trouble
