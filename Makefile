@@ -75,6 +75,8 @@ test: $(VENV)/.dev ## every test of one machine
 check: lint types test ## lint, types and tests
 
 CLUSTER = PYTHONPATH=tests $(BIN)/python -m cluster
+# every image archive that is there is in the cluster's nodes from their start
+LOAD = $(addprefix --load ,$(wildcard build/images/*.tar))
 
 .PHONY: cluster-packages
 cluster-packages: $(VENV)/.dev ## install what this machine needs to be a test cluster, as root
@@ -82,7 +84,7 @@ cluster-packages: $(VENV)/.dev ## install what this machine needs to be a test c
 
 .PHONY: cluster-up
 cluster-up: $(VENV)/.dev ## a Kubernetes cluster: that of KUBECONFIG, else kind, else built and started on this machine
-	@$(CLUSTER) up
+	@$(CLUSTER) up $(LOAD)
 
 .PHONY: cluster-down
 cluster-down: $(VENV)/.dev ## take the test cluster away; its programs and images stay in ~/.cache/stilts-cluster
@@ -90,7 +92,7 @@ cluster-down: $(VENV)/.dev ## take the test cluster away; its programs and image
 
 .PHONY: test-cluster
 test-cluster: $(VENV)/.dev ## cluster-up, every test on a cluster, cluster-down
-	@$(CLUSTER) test
+	@$(CLUSTER) test $(LOAD)
 
 .PHONY: chart
 chart: $(VENV)/.dev ## the chart's values and schema from the program's models, and manifests/ from the chart

@@ -25,16 +25,16 @@ def main() -> int:
             return 0
         provider = choose_provider(_say)
         if arguments.verb == "up":
-            provider.up()
+            provider.up(_absolute(arguments.load))
             _say(f"export KUBECONFIG={provider.kubeconfig}")
             folders = {str(path.parent): None for path in (provider.programs["kubectl"], provider.programs["helm"])}
             _say(f"export PATH={':'.join(folders)}:$PATH")
         elif arguments.verb == "down":
             provider.down()
         elif arguments.verb == "load":
-            provider.load([path.absolute() for path in arguments.archive])
+            provider.load(_absolute(arguments.archive))
         elif arguments.verb == "test":
-            return _test(provider, arguments.pytest)
+            return _test(provider, _absolute(arguments.load), arguments.pytest)
         else:
             getattr(provider, arguments.verb)(arguments.node)
     except ClusterError as error:
@@ -43,18 +43,22 @@ def main() -> int:
     return 0
 
 
-def _test(provider: Provider, options: list[str]) -> int:
+def _test(provider: Provider, archives: list[Path], options: list[str]) -> int:
     """Up, tests, down, whatever becomes of the tests."""
     # a request to stop becomes an exception, so that the cluster is taken down after it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        provider.up()
+        provider.up(archives)
         command = [sys.executable, "-m", "pytest", str(_HERE), *options]
         return subprocess.run(command, cwd=_HERE.parents[1], check=False).returncode
     finally:
         begun = time.monotonic()
         provider.down()
         _say(f"down after {time.monotonic() - begun:.1f} s")
+
+
+def _absolute(paths: list[Path]) -> list[Path]:
+    return [path.absolute() for path in paths]
 
 
 def _say(text: str) -> None:
@@ -66,12 +70,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cluster", description="The cluster that tests/cluster runs on.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("packages", help="install what the machine lacks (as root, with apt-get)")
-    verbs.add_parser("up", help="bring it up, or start what is missing of it")
+    up = verbs.add_parser("up", help="bring it up, or start what is missing of it")
     verbs.add_parser("down", help="take it away; programs and images stay in the cache")
     load = verbs.add_parser("load", help="bring image archives to every node")
     load.add_argument("archive", type=Path, nargs="+")
     test = verbs.add_parser("test", help="up, tests/cluster, down")
     test.add_argument("pytest", nargs=argparse.REMAINDER, help="options for pytest")
+    for verb_with_images in (up, test):
+        meaning = "images that every node has from its start"
+        verb_with_images.add_argument("--load", type=Path, action="append", default=[], metavar="ARCHIVE", help=meaning)
     for verb, meaning in (
         ("cut", "unplug a node's cable"),
         ("restore", "plug it in again"),

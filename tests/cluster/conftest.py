@@ -9,16 +9,24 @@ from collections.abc import Iterator
 import pytest
 
 from cluster.kubernetes import Kubernetes
+from cluster.machine.images import program_archive
+from cluster.machine.jobset import install_jobset
+from cluster.machine.pins import JOBSET
+from cluster.machine.places import Places
 from cluster.provider import NotHereError, Provider, choose_provider
 from cluster.s3 import RESTRICTED, ClusterS3
 
 _numbers = itertools.count()
 
 
+def _quiet(text: str) -> None:
+    """pytest shows what a test says only if it fails; nothing here is worth more."""
+
+
 @pytest.fixture(scope="session")
 def provider() -> Provider:
     """The cluster from outside: its nodes, their cables and their power, images, kubeconfig, kubectl and helm."""
-    chosen = choose_provider(lambda text: None)
+    chosen = choose_provider(_quiet)
     if not chosen.kubeconfig.is_file():
         pytest.fail("there is no test cluster: make cluster-up", pytrace=False)
     return chosen
@@ -34,6 +42,16 @@ def kubernetes(provider: Provider) -> Kubernetes:
 def s3(kubernetes: Kubernetes) -> ClusterS3:
     """The S3 server in the cluster."""
     return ClusterS3(kubernetes)
+
+
+@pytest.fixture(scope="session")
+def jobset(provider: Provider, kubernetes: Kubernetes) -> None:
+    """The JobSet controller in the cluster."""
+    if kubernetes.kubectl("get", "crd", "jobsets.jobset.x-k8s.io", "--ignore-not-found"):
+        return
+    cache = Places.of_environment().cache
+    provider.load([program_archive(JOBSET, cache, _quiet)])
+    install_jobset(kubernetes.kubectl, provider.programs["kubectl"])
 
 
 @pytest.fixture

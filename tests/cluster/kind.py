@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cluster.commands import ClusterError, run, wait_until
@@ -53,7 +53,7 @@ class KindCluster:
 
         return client_programs(self._say)
 
-    def up(self) -> None:
+    def up(self, archives: Sequence[Path] = ()) -> None:
         self._places.cache.mkdir(parents=True, exist_ok=True)
         if _NAME not in run("kind", "get", "clusters").stdout.split():
             configured = self._places.cache / "kind.json"
@@ -61,6 +61,7 @@ class KindCluster:
             where = ("--config", str(configured), "--kubeconfig", str(self.kubeconfig))
             run("kind", "create", "cluster", "--name", _NAME, "--wait", f"{_READY_SECONDS:.0f}s", *where)
             self.load([program_archive(module, self._places.cache, self._say) for module in (VERSITYGW, PROBE)])
+        self.load(archives)
         for node in run("kind", "get", "nodes", "--name", _NAME).stdout.split():
             if not node.endswith("control-plane"):
                 self.pretend_gpus(node, GPUS)
@@ -69,7 +70,7 @@ class KindCluster:
         run("kind", "delete", "cluster", "--name", _NAME)
         self.kubeconfig.unlink(missing_ok=True)
 
-    def load(self, archives: list[Path]) -> None:
+    def load(self, archives: Sequence[Path]) -> None:
         for archive in archives:
             run("kind", "load", "image-archive", "--name", _NAME, archive)
 

@@ -32,7 +32,8 @@ class Kubernetes:
         Raises:
             ClusterError: it failed, and ``check`` is true.
         """
-        options = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
+        kept = self.kubeconfig.parent / "discovered"
+        options = (f"--kubeconfig={self.kubeconfig}", f"--cache-dir={kept}", f"--namespace={self.namespace}")
         return run(self.program, *options, *arguments, text=text, check=check).stdout
 
     def get(self, *arguments: str) -> Object:

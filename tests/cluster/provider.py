@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -30,13 +30,13 @@ class Provider(Protocol):
         """``kubectl`` and ``helm``, at least."""
         ...
 
-    def up(self) -> None:
-        """Bring it up, or start what is missing of it."""
+    def up(self, archives: Sequence[Path] = ()) -> None:
+        """Bring it up with these images, or start what is missing of it."""
         ...
 
     def down(self) -> None: ...
 
-    def load(self, archives: list[Path]) -> None:
+    def load(self, archives: Sequence[Path]) -> None:
         """Bring images (``podman save``, ``docker save``) to every node."""
         ...
 
@@ -76,14 +76,16 @@ class GivenCluster:
     def programs(self) -> dict[str, Path]:
         return client_programs(self._say)
 
-    def up(self) -> None:
+    def up(self, archives: Sequence[Path] = ()) -> None:
         """Only look whether it answers."""
+        if archives:
+            self.load(archives)
         run(self.programs["kubectl"], f"--kubeconfig={self.kubeconfig}", "get", "--raw", "/readyz", timeout=30)
 
     def down(self) -> None:
         self._say(f"{self.kubeconfig} is not ours to take down")
 
-    def load(self, archives: list[Path]) -> None:
+    def load(self, archives: Sequence[Path]) -> None:
         raise NotHereError(
             "images cannot be loaded into the cluster of KUBECONFIG: push them to a registry it can read"
         )

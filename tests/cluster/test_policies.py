@@ -60,7 +60,7 @@ def test_only_the_named_peers_and_ports_are_allowed() -> None:
 
 
 def test_a_selector_of_pods_stays_within_the_policys_namespace() -> None:
-    egress = [{"to": [{"podSelector": {}}]}]
+    egress: list[dict[str, Any]] = [{"to": [{"podSelector": {}}]}]
     rules = filter_rules(policy(policyTypes=["Egress"], egress=egress), PODS, SPACES)
     assert verdict(rules, "ST-OUT-10.244.1.2", "-d", STORE.address, "1") == "RETURN"
     assert verdict(rules, "ST-OUT-10.244.1.2", "-d", DNS.address, "1") == "DROP"

@@ -45,7 +45,7 @@ def _build(module: Module, folder: Path, say: Callable[[str], None]) -> None:
     if shutil.which("go") is None:
         raise ClusterError(f"Go is missing, and {module.name} is built with it: install Go 1.25 or newer")
     begun = time.monotonic()
-    say(f"building {module.name} {module.version}")
+    say(f"building {module.name} {module.version}; the first time takes minutes")
     unfinished = folder.with_suffix(".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()

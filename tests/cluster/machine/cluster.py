@@ -8,7 +8,7 @@ import shutil
 import string
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -79,11 +79,14 @@ class MachineCluster:
 
     def kubectl(self, *arguments: str, text: str = "", check: bool = True) -> str:
         """What kubectl prints as the cluster's administrator."""
-        kubectl = self.programs["kubectl"]
-        return run(kubectl, f"--kubeconfig={self.kubeconfig}", *arguments, text=text, check=check).stdout
+        options = (f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.places.state / 'discovered'}")
+        return run(self.programs["kubectl"], *options, *arguments, text=text, check=check).stdout
 
-    def up(self, count: int = NODES, *, grace_seconds: int = GRACE_SECONDS) -> None:
+    def up(self, archives: Sequence[Path] = (), *, count: int = NODES) -> None:
         """Bring the cluster up, or start what is missing of it.
+
+        Args:
+            archives: images that every node has from its start.
 
         Raises:
             ClusterError: the machine lacks something, or a part did not start.
@@ -91,10 +94,10 @@ class MachineCluster:
         if not 1 <= count <= MAX_NODES:
             raise ClusterError(f"a cluster has 1 to {MAX_NODES} nodes")
         check_machine()
+        self.load(archives)
         self.places.cache.mkdir(parents=True, exist_ok=True)
         with self._locked():
             found = self.programs
-            make_store(self.places, self._say)
             begun = time.monotonic()
             self.places.state.mkdir(exist_ok=True)
             remember(self.places)
@@ -108,7 +111,7 @@ class MachineCluster:
             with ThreadPoolExecutor(count) as pool:
                 powered = [pool.submit(node.power_on) for node in nodes]
                 api = start_api_server(self.places, self.processes, found)
-                start_controllers(self.places, self.processes, found, grace_seconds)
+                start_controllers(self.places, self.processes, found, GRACE_SECONDS)
                 for future in powered:
                     future.result()
                 list(pool.map(lambda node: node.join(api), nodes))
@@ -143,7 +146,7 @@ class MachineCluster:
                 raise ClusterError(f"the cluster left something behind:\n{left}") from None
         self._say("the cluster is down")
 
-    def load(self, archives: list[Path]) -> None:
+    def load(self, archives: Sequence[Path]) -> None:
         """Bring images into the store and into every node that runs.
 
         Small ones are imported into the nodes as they are. For large ones, each node is started anew from the store:
@@ -155,6 +158,8 @@ class MachineCluster:
             if not add_to_store(self.places, archives) or not self.places.state.is_dir():
                 return
             nodes = [node for node in self.nodes() if node.is_on()]
+            if not nodes:
+                return
             api = self.api()
             since = datetime.now(UTC)
             if sum(archive.stat().st_size for archive in archives) < _LARGE_ARCHIVE:
@@ -167,6 +172,11 @@ class MachineCluster:
                 node.power_on()
                 node.join(api)
             self._wait_for(nodes, api, since)
+
+    def set_grace(self, seconds: int) -> None:
+        """Start the controllers again with another patience for silent nodes; ``GRACE_SECONDS`` is the usual one."""
+        self.processes.stop("kube-controller-manager")
+        start_controllers(self.places, self.processes, self.programs, seconds)
 
     def pretend_gpus(self, name: str, count: int) -> None:
         self.node(name).pretend_gpus(self.api(), count)
@@ -222,7 +232,11 @@ class MachineCluster:
     @staticmethod
     def _is_ready(node: Node, api: Api, since: datetime) -> bool:
         """Ready by a lease renewed since then; what etcd kept may be the condition of a node that is long gone."""
-        status, lease = api.ask("GET", f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node.name}")
+        path = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node.name}"
+        try:
+            status, lease = api.ask("GET", path)
+        except OSError:
+            return False
         if status != 200 or datetime.fromisoformat(lease["spec"]["renewTime"]) < since:
             return False
         conditions: list[dict[str, Any]] = api.get(f"/api/v1/nodes/{node.name}")["status"].get("conditions", [])

@@ -54,7 +54,7 @@ def main() -> None:
     while True:
         try:
             rules = wanted_rules(api)
-        except OSError as error:  # the API server is away: what is enforced stays
+        except (OSError, ClusterError) as error:  # the API server is away: what is enforced stays
             sys.stderr.write(f"{error}\n")
         else:
             for name in (name for name in processes.names() if name.endswith(".init")):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import yaml
 
 from cluster.commands import run, wait_until
-from cluster.machine.build import programs
 from cluster.machine.images import reference
 from cluster.machine.pins import JOBSET
 
@@ -36,16 +34,14 @@ _PROBE = {
 }
 
 
-def install_jobset(kubectl: Callable[..., str], program: Path, cache: Path, say: Callable[[str], None]) -> None:
+def install_jobset(kubectl: Callable[..., str], program: Path) -> None:
     """Install the controller and wait until its webhooks answer; its image must be in the nodes.
 
     Args:
         kubectl: runs kubectl against the cluster; takes ``text`` for its standard input.
         program: kubectl itself, which has kustomize.
     """
-    programs(JOBSET, cache, say)
     manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": _manifests(program)})
-    begun = time.monotonic()
     # the definition of a JobSet is too large for what a client-side apply keeps in an annotation
     kubectl("apply", "--server-side", "--filename", "-", text=manifests)
     kubectl(
@@ -57,7 +53,6 @@ def install_jobset(kubectl: Callable[..., str], program: Path, cache: Path, say:
         return bool(kubectl("create", "--dry-run=server", "--filename", "-", text=json.dumps(_PROBE), check=False))
 
     wait_until(accepts, "the webhooks of JobSet", _START_SECONDS, pause=0.5)
-    say(f"JobSet {JOBSET.version} answers after {time.monotonic() - begun:.0f} s")
 
 
 def _manifests(program: Path) -> list[dict[str, Any]]:

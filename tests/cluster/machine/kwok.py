@@ -3,71 +3,68 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from cluster.commands import wait_until
+from cluster.commands import ClusterError, wait_until
 from cluster.machine.api import Api
 from cluster.machine.build import program
+from cluster.machine.cluster import GRACE_SECONDS, MachineCluster
 from cluster.machine.node import GPU
 from cluster.machine.pins import KWOK
-from cluster.machine.places import Places
-from cluster.machine.processes import Processes
 
 LABEL = {"type": "kwok"}
 ANNOTATION = "kwok.x-k8s.io/node"
 TAINT = {"key": ANNOTATION, "value": "fake", "effect": "NoSchedule"}
+_SELECTOR = "type%3Dkwok"
+_GRACE_SECONDS = 120
+_READY_SECONDS = 120.0
 _PARALLEL = 32  # of four, the default, pods lag behind twenty Jobs a second
 
 
-def start_fake_nodes(
-    places: Places,
-    processes: Processes,
-    api: Api,
-    count: int,
-    say: Callable[[str], None],
-    *,
-    gpus: int = 8,
-    seconds: float = 60.0,
-) -> None:
-    """Make ``count`` nodes and wait until they are ready.
+@contextmanager
+def fake_nodes(cluster: MachineCluster, count: int, say: Callable[[str], None], *, gpus: int = 8) -> Iterator[None]:
+    """A cluster with ``count`` more nodes.
 
-    Only pods that select ``LABEL`` and tolerate ``TAINT`` go there. With many, the controller manager's grace period
-    must be far above ten seconds, since kwok writes in bursts.
+    Only pods that select ``LABEL`` and tolerate ``TAINT`` go there. Silent nodes are waited for longer meanwhile, since
+    kwok writes in bursts.
+
+    Raises:
+        ClusterError: they did not become ready.
     """
-    config = places.state / "kwok.yaml"
+    places, api = cluster.places, cluster.api()
+    config = places.state / "kwok.json"
     config.write_text(json.dumps(_configuration()))
-    binary: Path = program(KWOK, places.cache, say)
-    processes.start(
+    kwok = program(KWOK, places.cache, say)
+    cluster.set_grace(_GRACE_SECONDS)
+    cluster.processes.start(
         "kwok",
         [
-            *(binary, f"--config={config}", f"--kubeconfig={places.kubeconfig}", "--manage-all-nodes=false"),
+            *(kwok, f"--config={config}", f"--kubeconfig={places.kubeconfig}", "--manage-all-nodes=false"),
             f"--manage-nodes-with-annotation-selector={ANNOTATION}=fake",
         ],
     )
-    for index in range(count):
-        status, answer = api.ask("POST", "/api/v1/nodes", _node(f"fake-{index:03d}", gpus))
-        if status not in (201, 409):
-            raise RuntimeError(f"fake-{index:03d}: {status} {answer}")
-
-    def all_ready() -> bool:
-        nodes = api.get("/api/v1/nodes?labelSelector=type%3Dkwok")["items"]
-        ready = [
-            node
-            for node in nodes
-            for condition in node["status"].get("conditions", [])
-            if condition["type"] == "Ready" and condition["status"] == "True"
-        ]
-        return len(ready) >= count
-
-    wait_until(all_ready, f"{count} fake nodes", seconds, pause=0.5)
+    try:
+        for index in range(count):
+            status, answer = api.ask("POST", "/api/v1/nodes", _node(f"fake-{index:03d}", gpus))
+            if status not in (201, 409):
+                raise ClusterError(f"the node fake-{index:03d} cannot be made: {status} {answer}")
+        wait_until(lambda: _ready(api) >= count, f"{count} fake nodes", _READY_SECONDS, pause=0.5)
+        yield
+    finally:
+        api.ask("DELETE", f"/api/v1/nodes?labelSelector={_SELECTOR}")
+        cluster.processes.stop("kwok")
+        cluster.set_grace(GRACE_SECONDS)
 
 
-def stop_fake_nodes(processes: Processes, api: Api) -> None:
-    """Delete the nodes and stop kwok."""
-    api.ask("DELETE", "/api/v1/nodes?labelSelector=type%3Dkwok")
-    processes.stop("kwok")
+def _ready(api: Api) -> int:
+    conditions = [
+        condition
+        for node in api.get(f"/api/v1/nodes?labelSelector={_SELECTOR}")["items"]
+        for condition in node["status"].get("conditions", [])
+    ]
+    return sum(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def _configuration() -> dict[str, Any]:

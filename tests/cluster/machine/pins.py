@@ -84,6 +84,3 @@ VERSITYGW = _upstream(
 )
 PAUSE = Module("pause", GO / "pause", "", {"pause": "."})
 PROBE = Module("probe", GO / "probe", "", {"probe": "."})
-
-NEEDED = (KUBERNETES, COREDNS, VERSITYGW, PAUSE, PROBE, HELM)
-OPTIONAL = (JOBSET, KWOK)
