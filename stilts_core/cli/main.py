@@ -44,6 +44,9 @@ COMMANDS = {verb: line for verbs in GROUPS.values() for verb, line in verbs.item
 PROGRAM, PLUGIN = "stilts", "kubectl stilts"
 """What the command is called, as such and as a plugin of kubectl."""
 
+HIDDEN = frozenset({"drive"})
+"""Verbs that programs use, not people."""
+
 CommandT = TypeVar("CommandT", bound=click.Command)
 
 INTERRUPTED = 130
@@ -57,7 +60,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
         command = import_module(f"stilts_core.cli.{cmd_name}").command
         if not isinstance(command, click.Command):
@@ -68,7 +71,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
+        if name not in COMMANDS and name not in HIDDEN and not name.startswith("-"):
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             meant = f' Did you mean "{near[0]}"?' if near else ""
             raise click.UsageError(f'There is no command "{name}".{meant}', ctx)

@@ -73,6 +73,8 @@ class Scene:
                 return f"{label}: failed: {' '.join(status.why.split())}"
             case State.QUEUED if status.attempt:
                 return f"{label}: {status.why}"
+            case State.EVICTED:
+                return f"{label}: evicted{again}: {status.why}"
             case _:
                 return ""
 

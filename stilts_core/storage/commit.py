@@ -6,7 +6,9 @@ Several attempts at a stage may reach the commit. The first manifest wins, and w
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,7 @@ def commit_stage(
         attempt: whose work it is.
         folder: its files, also in folders below it; nothing else.
         metrics: as in `Manifest`.
-        run: as in `Manifest`.
+        run: as in `Manifest`; when the files were there, and how long that took, is added.
 
     Returns:
         The manifest of the stage: of this attempt, or of another one that committed first.
@@ -94,7 +96,10 @@ def commit_stage(
         info = store.put(prefix + name, folder / name)
         return name, FileRecord(sha256=info.sha256 or "", size=info.size)
 
-    manifest = draft.model_copy(update={"files": dict(bounded_map(upload, _names(folder), _MOVERS))})
+    began = time.monotonic()
+    files = dict(bounded_map(upload, _names(folder), _MOVERS))
+    taken = {"upload_seconds": round(time.monotonic() - began, 3), "uploaded": datetime.now(UTC).isoformat()}
+    manifest = draft.model_copy(update={"files": files, "run": {**run, **taken}})
     if store.create(manifest_key(fingerprint), _encode(manifest)):
         return manifest
     winner = read_manifest(store, fingerprint)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
 
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.kubernetes.beginning import Beginner, Begun
+from stilts_core.engine.kubernetes.calls import Calls
 from stilts_core.engine.kubernetes.client import Cluster
 from stilts_core.engine.kubernetes.history import Records, Wanted
 from stilts_core.engine.kubernetes.kinds import PODS
@@ -64,6 +67,7 @@ class KubernetesBackend:
 
     Args:
         stages: of the plan.
+        forgiven: fingerprint → number of the last attempt whose failure does not count.
         note: takes what a person should know, in a clause.
         period: seconds between two looks at the heartbeats in the store.
         clock: seconds since the epoch.
@@ -77,10 +81,12 @@ class KubernetesBackend:
         placement: Placement,
         store: Store,
         *,
+        forgiven: Mapping[str, int] = MappingProxyType({}),
         note: Callable[[str], None] = lambda text: None,
         period: float = 10.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._forgiven = forgiven
         self._fingerprints = [stage.fingerprint for stage in stages]
         self._index = Index.of(self._fingerprints)
         self._cluster, self._submission, self._placement = cluster, submission, placement
@@ -97,7 +103,7 @@ class KubernetesBackend:
         self._sources = Sources(cluster, placement, submission.plan_digest, self.wake)
         self._records = Records(store, self.wake, period)
         self._beginner = Beginner(cluster, store, submission, placement)
-        self._calls = ThreadPoolExecutor(_WORKERS, thread_name_prefix="call")
+        self._calls = Calls(_WORKERS)
         self._started = False
 
     def open(self) -> None:
@@ -138,7 +144,7 @@ class KubernetesBackend:
             self._settle(seen, objects)
             pending = self._go_on(seen, now)
             found = {**self._ended, **{key: each.observation for key, each in seen.items()}}
-        return [*(found[key] for key in sorted(found)), *pending]
+        return [*(found[key] for key in sorted(found) if self._is_held_against(found[key])), *pending]
 
     def start(self, stage: Stage, attempt: int) -> None:
         """Make an attempt, in the background; it may get a higher number, where the store has this one already."""
@@ -146,7 +152,7 @@ class KubernetesBackend:
             if stage.fingerprint in self._pending:
                 return
             self._pending[stage.fingerprint] = pending = _Pending(stage, attempt, self._clock())
-        self._calls.submit(self._begin, pending)
+        self._calls.submit(partial(self._begin, pending))
 
     def stop(self, fingerprint: str, attempt: int, *, kill: bool = False) -> None:
         key = (fingerprint, attempt)
@@ -160,7 +166,7 @@ class KubernetesBackend:
             if seen is None or (key, kill) in self._asked:
                 return
             self._asked.add((key, kill))
-        self._calls.submit(self._end, seen, kill)
+        self._calls.submit(partial(self._end, seen, kill))
 
     def log(self, fingerprint: str, attempt: int) -> bytes | None:
         key = (fingerprint, attempt)
@@ -187,10 +193,15 @@ class KubernetesBackend:
 
     def close(self) -> None:
         """Look no more. What runs goes on: the next driver finds it."""
-        self._calls.shutdown(wait=False, cancel_futures=True)
+        self._calls.close()
         if self._started:
             self._sources.stop()
             self._records.stop()
+
+    def _is_held_against(self, observation: Observation) -> bool:
+        """Whether the driver is to know of an attempt, which it is not of a failure that somebody has forgiven."""
+        pardoned = self._forgiven.get(observation.fingerprint, 0)
+        return observation.phase is not Phase.ENDED or observation.attempt > pardoned
 
     def _counts(self, seen: Seen) -> bool:
         """Whether an attempt matters: what another submission left behind, or what has ended for good, does not."""
@@ -248,13 +259,12 @@ class KubernetesBackend:
                 continue
             if not pending.flying and begun is None and now >= pending.retry_at:
                 pending.flying = True
-                self._calls.submit(self._begin, pending)
+                self._calls.submit(partial(self._begin, pending))
             if live:
                 continue
-            phase = Phase.QUEUED if pending.why else Phase.STARTING
             number = begun.number if begun is not None else pending.number
             why = pending.why or "its Job is being made"
-            shown.append(Observation(fingerprint, number, phase, pending.since, reason=why))
+            shown.append(Observation(fingerprint, number, Phase.QUEUED, pending.since, reason=why))
         return shown
 
     def _begin(self, pending: _Pending) -> None:
@@ -296,7 +306,8 @@ class KubernetesBackend:
             else:
                 pending.begun, pending.why, unwanted = begun, "", pending.unwanted
         if unwanted and begun.made is not None:
-            self._cluster.delete(begun.kind, begun.made["metadata"]["name"], uid=begun.made["metadata"]["uid"])
+            with suppress(ClusterError):  # the driver asks again once it sees the attempt
+                self._cluster.delete(begun.kind, begun.made["metadata"]["name"], uid=begun.made["metadata"]["uid"])
 
     def _end(self, seen: Seen, kill: bool) -> None:
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.kubernetes.client import Cluster
-from stilts_core.engine.kubernetes.history import Past, read_past
+from stilts_core.engine.kubernetes.history import read_past
 from stilts_core.engine.kubernetes.kinds import JOB_SETS, JOBS, Kind
 from stilts_core.engine.kubernetes.labels import PLAN_DIGEST, WHOLE_FINGERPRINT, Object
 from stilts_core.engine.kubernetes.marks import condition, deleting_since, owner_of
@@ -22,6 +22,7 @@ from stilts_core.spec.profile import Placement
 from stilts_core.stages.snapshot import Phase
 from stilts_core.storage.attempts import new_attempt
 from stilts_core.storage.base import Store
+from stilts_core.storage.commit import read_manifest
 
 _TRIES = 20
 
@@ -73,8 +74,12 @@ class Beginner:
         ends = tuple(end for attempt, end in past.ends.items() if attempt not in known)
         if ends:
             return Begun(number, ends=ends)
-        if past.open and past.highest not in known and self._is_live(stage, past):
-            return Begun(past.highest, later="another driver has begun it")
+        if past.highest and past.highest not in known:
+            # Another driver is ahead of what is seen here.
+            if self._has_job(stage, past.highest):
+                return Begun(past.highest, later="another driver has begun it")
+            if read_manifest(self._store, stage.fingerprint) is not None:
+                return Begun(past.highest, later="it has committed meanwhile")
         self._bury(stage.fingerprint)
         number = max(number, past.highest + 1, *(attempt + 1 for attempt in known))
         for candidate in range(number, number + _TRIES):
@@ -106,12 +111,14 @@ class Beginner:
         foreign = owner_of(there, "ConfigMap") != self._submission.anchor_uid
         return None if foreign and _is_over(there) else Begun(number, kind, there)
 
-    def _is_live(self, stage: Stage, past: Past) -> bool:
-        """Whether the latest attempt in the store is one of this study that nobody here has seen yet."""
-        name = stage_name(stage, past.highest, self._submission.study, self._submission.plan_digest)
+    def _has_job(self, stage: Stage, number: int) -> bool:
+        """Whether there is an attempt of this number, of this submission or alive."""
+        name = stage_name(stage, number, self._submission.study, self._submission.plan_digest)
         kinds = (JOB_SETS, JOBS) if self._placement.kubernetes.jobset else (JOBS,)
         found = [there for kind in kinds if (there := self._cluster.get(kind, name)) is not None]
-        return any(not _is_over(there) for there in found)
+        return any(
+            owner_of(there, "ConfigMap") == self._submission.anchor_uid or not _is_over(there) for there in found
+        )
 
     def _bury(self, fingerprint: str) -> None:
         with self._lock:

@@ -28,13 +28,11 @@ class Past:
 
     Attributes:
         highest: their highest number; 0 where there is none.
-        ends: number → how that attempt of the submission ended.
-        open: the attempts of the highest number have left no outcome.
+        ends: number → how that attempt of the submission failed.
     """
 
     highest: int
     ends: Mapping[int, Observation]
-    open: bool
 
 
 def read_past(store: Store, fingerprint: str, submission: str) -> Past:
@@ -52,18 +50,13 @@ def read_past(store: Store, fingerprint: str, submission: str) -> Past:
     attempts = list_attempts(store, fingerprint)
     highest = attempts[-1].number if attempts else 0
     ends: dict[int, Observation] = {}
-    left_open = bool(attempts)
     # By number and token: of several pods that took their turns under one number, the last one counts.
     outcomes = bounded_map(lambda attempt: read_outcome(store, fingerprint, attempt), attempts, _READERS)
     for attempt, outcome in zip(attempts, outcomes, strict=True):
-        if outcome is None:
-            continue
-        if attempt.number == highest:
-            left_open = False
         # One that committed, and whose manifest somebody has deleted since to have it run again, did not fail.
-        if outcome.submission == submission and outcome.exit_code:
+        if outcome is not None and outcome.submission == submission and outcome.exit_code:
             ends[attempt.number] = _end(fingerprint, attempt, outcome)
-    return Past(highest, ends, left_open)
+    return Past(highest, ends)
 
 
 def _end(fingerprint: str, attempt: Attempt, outcome: Outcome) -> Observation:

@@ -113,6 +113,7 @@ class Watched:
                 self._over.wait(self._cluster.patience.pause(0))
             except ForbiddenError as error:
                 self._told(error)
+                self._version = None  # whoever may list but not watch lists from time to time
                 self._over.wait(_FORBIDDEN_SECONDS)
             except ClusterError as error:
                 # A watch that breaks off is begun again; it is a failure when that cannot be done.

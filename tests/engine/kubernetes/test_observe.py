@@ -434,13 +434,7 @@ ENDED = [
     Case(
         "pod gone, the Job knows the code",
         Phase.ENDED,
-        jobs=[
-            job(
-                failed(
-                    message="Container stage for pod lab/job-1-0-x failed with exit code 65 matching FailJob rule at index 0"
-                )
-            )
-        ],
+        jobs=[job(failed(message=EXIT_65))],
         code=65,
     ),
     Case(
