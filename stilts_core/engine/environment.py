@@ -22,6 +22,6 @@ ENVIRONMENT = {
 def stage_environment() -> dict[str, str]:
     """This process's environment, as stages are to have it."""
     environment = {**os.environ, **ENVIRONMENT}
-    if not Path("/dev/nvidia0").exists():
+    if not any(Path("/dev").glob("nvidia[0-9]*")):  # a container may have any one of them
         environment["DS_ACCELERATOR"] = "cpu"
     return environment

@@ -96,7 +96,7 @@ def run_ranks(
                     process = alive.pop(sentinel)
                     process.join()
                     if process.exitcode:
-                        raise _failure(Path(scratch), first + processes.index(process), process.exitcode)
+                        raise _failure(Path(scratch), first + processes.index(process), process.exitcode, group)
                 if stop_requested():
                     flag.set()
         finally:
@@ -223,12 +223,16 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _failure(scratch: Path, rank: int, exit_code: int) -> StiltsError:
+def _failure(scratch: Path, rank: int, exit_code: int, group: Group) -> StiltsError:
     try:
         document = json.loads((scratch / f"error-{rank}.json").read_text(encoding="utf-8"))
         kind = getattr(errors, document["error"])
         error: StiltsError = kind(document["message"], hint=document["hint"])
     except (OSError, ValueError, AttributeError):
         ending = f"signal {-exit_code}" if exit_code < 0 else f"exit status {exit_code}"
-        error = StiltsError(f"Rank {rank} ended with {ending}.", hint="Its log says more.")
+        # NCCL's watchdog aborts a process whose collective does not end.
+        lost = group.nodes > 1 and exit_code == -signal.SIGABRT
+        error = (RendezvousError if lost else StiltsError)(
+            f"Rank {rank} ended with {ending}.", hint="Its log says more."
+        )
     return error

@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 def drive(folder: Path, *deeds: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, str(HERE / "engine_drive.py"), str(folder), *deeds],
-        env={**os.environ, "PYTHONPATH": str(HERE)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])},
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from engine_plans import stage
 
 from stilts_core.engine.graph import Capacity
-from stilts_core.engine.local.placement import LocalPlacement, visible_gpus
+from stilts_core.engine.local.placement import LocalPlacement, usable_cores, visible_gpus
 from stilts_core.engine.local.scratch import scratch_folder
 from stilts_core.errors import SpecError
 from stilts_core.planning.plan import StageKind
@@ -80,3 +80,16 @@ def test_scratch_of_a_killed_run_goes_and_that_of_a_live_one_stays(tmp_path: Pat
     finally:
         os.close(held)
     assert [path.name for path in tmp_path.iterdir()] == ["run-alive"]
+
+
+def test_cores_are_limited_by_control_groups_of_either_version(tmp_path: Path) -> None:
+    everything = usable_cores(tmp_path)
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    for quota, cores in (("-1", everything), ("150000", 1), ("50000", 1)):
+        (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+        assert usable_cores(tmp_path) == cores
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").unlink()
+    for limit, cores in (("max 100000", everything), ("100000 100000", 1), (f"{10**9} 100000", everything)):
+        (tmp_path / "cpu.max").write_text(f"{limit}\n")
+        assert usable_cores(tmp_path) == cores

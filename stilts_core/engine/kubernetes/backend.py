@@ -34,10 +34,13 @@ from stilts_core.planning.plan import Stage
 from stilts_core.spec.profile import Placement
 from stilts_core.stages.snapshot import Phase
 from stilts_core.storage.base import Store
+from stilts_core.storage.commit import read_manifest
 
 _WORKERS = 8  # calls at once
 _SETTLE_SECONDS = 0.02  # events come in flocks
 _LISTING_SECONDS = 60.0
+_ASK_SECONDS = 5.0  # between two requests to stop the same attempt
+_LEAVE_SECONDS = 30.0  # for an attempt to end by itself once its stage has committed
 
 
 @dataclass
@@ -90,14 +93,14 @@ class KubernetesBackend:
         self._fingerprints = [stage.fingerprint for stage in stages]
         self._index = Index.of(self._fingerprints)
         self._cluster, self._submission, self._placement = cluster, submission, placement
-        self._note, self._clock = note, clock
+        self._store, self._note, self._clock = store, note, clock
         self._lost_after = float(placement.kubernetes.lost_node_seconds)
         self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._pending: dict[str, _Pending] = {}
         self._ended: dict[Key, Observation] = {}  # for good; their objects need not be looked at again
         self._seen: dict[Key, Seen] = {}
-        self._asked: set[tuple[Key, bool]] = set()
+        self._asked: dict[tuple[Key, bool], tuple[float, float]] = {}  # first and last time
         self._fatal: Exception | None = None
         self._trouble = False
         self._sources = Sources(cluster, placement, submission.plan_digest, self.wake)
@@ -162,11 +165,12 @@ class KubernetesBackend:
                 pending.unwanted = True
                 if not pending.flying and pending.begun is None:
                     del self._pending[fingerprint]
-            seen = self._seen.get(key)
-            if seen is None or (key, kill) in self._asked:
+            seen, now = self._seen.get(key), self._clock()
+            first, last = self._asked.get((key, kill), (now, 0.0))
+            if seen is None or now - last < _ASK_SECONDS:
                 return
-            self._asked.add((key, kill))
-        self._calls.submit(partial(self._end, seen, kill))
+            self._asked[key, kill] = (first, now)
+        self._calls.submit(partial(self._end, seen, kill, now - first))
 
     def log(self, fingerprint: str, attempt: int) -> bytes | None:
         key = (fingerprint, attempt)
@@ -309,18 +313,18 @@ class KubernetesBackend:
             with suppress(ClusterError):  # the driver asks again once it sees the attempt
                 self._cluster.delete(begun.kind, begun.made["metadata"]["name"], uid=begun.made["metadata"]["uid"])
 
-    def _end(self, seen: Seen, kill: bool) -> None:
+    def _end(self, seen: Seen, kill: bool, asked_for: float) -> None:
         try:
+            if not kill and asked_for < _LEAVE_SECONDS and read_manifest(self._store, seen.key[0]) is not None:
+                return  # it has committed: its pods are keeping their logs, and are about to end
             if seen.name:
                 self._cluster.delete(seen.kind, seen.name, uid=seen.uid)
             if kill:
                 for pod in self._sources.objects().pods:
                     if self._index.key(pod) == seen.key and deleting_since(pod) is None:
                         self._cluster.delete(PODS, pod["metadata"]["name"], grace=0)
-        except ClusterError as error:
-            self._note(str(error))
-            with self._lock:
-                self._asked.discard((seen.key, kill))
+        except StiltsError as error:
+            self._note(error.message)  # it is asked again
 
     def _tell_trouble(self) -> None:
         trouble = self._sources.trouble

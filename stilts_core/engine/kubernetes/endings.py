@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from signal import Signals
+from signal import SIGABRT, Signals
 
 from stilts_core.errors import (
     EXIT_CODES,
@@ -21,7 +21,7 @@ from stilts_core.storage.attempts import Outcome
 from stilts_core.storage.manifest import Attempt
 
 STALLED = 76
-UNKNOWN_SECONDS, LOST_SECONDS = 5.0, 15.0
+UNKNOWN_SECONDS, LOST_SECONDS = 5.0, 10.0
 MESSAGE_BYTES = 4096
 """The kubelet cuts a longer termination message, and reads no more of it."""
 
@@ -42,6 +42,7 @@ class Sight:
         status: its exit status; a negative number is the signal that ended it.
         told: the last that it told of itself.
         asked: the pod was asked to stop.
+        grouped: it is one of several that share the attempt.
         killed: why the supervisor ended it, if it did.
         out_of_memory: the kernel has killed a process of the container meanwhile.
         seconds: of the limit that ``killed`` speaks of.
@@ -50,6 +51,7 @@ class Sight:
     status: int
     told: Snapshot
     asked: bool = False
+    grouped: bool = False
     killed: Killed | None = None
     out_of_memory: bool = False
     seconds: float = 0.0
@@ -95,6 +97,11 @@ def judge(sight: Sight) -> Ending:
         )
     if sight.asked and unexplained:
         return Ending(StoppedError.exit_code, f"It was stopped on request{where}.")
+    if code == -SIGABRT and sight.grouped:
+        return Ending(
+            RendezvousError.exit_code,
+            f"SIGABRT ended the stage's process{where}: torch does so when its ranks lose the others.\n  See its log.",
+        )
     if code == 0:
         return Ending(
             UNKNOWN_EXIT.code,

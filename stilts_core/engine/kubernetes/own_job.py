@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stilts_core.engine.kubernetes.client import Cluster
 from stilts_core.engine.kubernetes.kinds import CONFIG_MAPS, JOBS, PODS, SERVICES, Kind
 from stilts_core.engine.kubernetes.labels import Object, owned_by
 from stilts_core.engine.kubernetes.marks import deleting_since
-from stilts_core.errors import MissingInputError
+from stilts_core.errors import ClusterError, MissingInputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +70,5 @@ def adopt(cluster: Cluster, anchor: Anchor, job: str | None) -> None:
 def begin_no_other(cluster: Cluster, job: str | None) -> None:
     """Have no other pod of the driver's Job follow this one: it would only fail in the same way."""
     if job is not None:
-        cluster.patch(JOBS, job, {"spec": {"backoffLimit": 0}})
+        with suppress(ClusterError):  # then others follow, and find the same
+            cluster.patch(JOBS, job, {"spec": {"backoffLimit": 0}})

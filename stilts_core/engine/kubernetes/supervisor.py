@@ -186,6 +186,7 @@ class _Supervisor:
             status=end.status,
             told=process.told,
             asked=bell.asked_at is not None,
+            grouped=orders.nodes > 1,
             killed=end.killed,
             out_of_memory=oom_kills(orders.cgroup) > kills,
             seconds=end.seconds,

@@ -15,7 +15,7 @@ from stilts_core.engine.kubernetes.stage_process import StageProcess
 from stilts_core.storage.attempts import Outcome
 
 LINGER_SECONDS = 10.0
-"""The processes of a pod have so long to notice by themselves that another pod of their group has ended."""
+"""The processes of a pod have so long to stop when another pod of their group has ended."""
 
 _DYING_SECONDS = 10.0  # a process that the kernel cannot end in this time waits for a device
 _LONG = 3600.0
@@ -57,11 +57,12 @@ def watch(process: StageProcess, bell: Bell, limits: Limits, other: Future[Outco
     """
     asked, other_at = False, None
     while not process.ended:
-        if bell.asked_at is not None and not asked:
-            asked = True
-            process.stop()
         if other_at is None and other is not None and other.done():
             other_at = time.monotonic()
+            process.note("another pod of the group has ended")
+        if not asked and (bell.asked_at is not None or other_at is not None):
+            asked = True
+            process.stop()
         deadline, why, seconds = min(_deadlines(process, bell, limits, other_at))
         if time.monotonic() >= deadline:
             _end(process, bell, why, seconds)

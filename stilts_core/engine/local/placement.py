@@ -82,18 +82,25 @@ class LocalPlacement:
         return Capacity(cores=resources.threads * resources.ranks)
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on, and no more than its control group allows."""
+def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores that this process may run on, and no more than its control group allows.
+
+    Args:
+        cgroup: where the control group's files are mounted, of either version.
+    """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, _quota(Path("/sys/fs/cgroup/cpu.max")) or allowed))
+    return max(1, min(allowed, _quota(cgroup) or allowed))
 
 
-def _quota(file: Path) -> int | None:
-    try:
-        quota, period = file.read_text(encoding="ascii").split()
-        return max(1, int(quota) // int(period))
-    except (OSError, ValueError):  # no such file, or no limit ("max")
-        return None
+def _quota(cgroup: Path) -> int | None:
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((cgroup / name).read_text(encoding="ascii") for name in names).split()
+            if int(quota) > 0:
+                return max(1, int(quota) // int(period))
+        except (OSError, ValueError):  # no such file, or no limit ("max")
+            continue
+    return None
 
 
 def visible_gpus(folder: Path = Path("/dev")) -> list[str]:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-HERE = str(Path(__file__).parent)
-if HERE not in sys.path:
-    sys.path.insert(0, HERE)
+HERE = Path(__file__).parent
+for folder in (str(HERE), str(HERE.parents[1] / "training")):
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
 
 from engine_plans import plan_of, stage  # noqa: E402
 from pod_support import Cluster  # noqa: E402

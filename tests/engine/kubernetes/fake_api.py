@@ -45,6 +45,7 @@ class FakeApi:
     changed: threading.Condition = field(default_factory=threading.Condition)
     over: bool = False
     cuts: int = 0
+    authorization: set[str] = field(default_factory=set)
 
     def put(self, plural: str, found: Object) -> Object:
         """Create or replace an object, as some other program."""
@@ -152,6 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else {}
         api.requests.append((self.command, self.path))
+        api.authorization.add(self.headers.get("authorization", ""))
         refused = api.refuse(self.command, self.path)
         if refused is not None:
             self._answer(*refused)

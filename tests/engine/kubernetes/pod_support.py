@@ -16,9 +16,11 @@ from stilts_core.storage.base import Store
 from stilts_core.storage.manifest import Attempt
 from stilts_core.storage.open import open_store
 
-ENGINE_TESTS = Path(__file__).parents[1]
+STAGES = (Path(__file__).parent, Path(__file__).parents[1])
+"""Folders of the stage kinds for tests."""
+
 FIRST = Attempt(number=1, token="3fa9c1")
-PATIENCE = 60.0
+PATIENCE = 200.0
 
 
 @dataclass
@@ -104,7 +106,7 @@ class Cluster:
         environment = {
             **os.environ,
             **self.environment,
-            "PYTHONPATH": os.pathsep.join([str(ENGINE_TESTS), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join([*map(str, STAGES), os.environ.get("PYTHONPATH", "")]),
             "OMP_NUM_THREADS": "1",
             "JOB_COMPLETION_INDEX": str(index),
         }

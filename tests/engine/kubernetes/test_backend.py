@@ -260,6 +260,17 @@ def test_stopping_deletes_the_jobs(api: FakeApi, store: Store, play: Play) -> No
     assert states(found) == {State.CANCELLED}
 
 
+def test_who_is_about_to_end_after_the_commit_is_left_alone(api: FakeApi, store: Store, play: Play) -> None:
+    play.deed = lambda fingerprint, number: None if fingerprint == TOP else 0
+    with driving(api, store) as (driver, ear), in_background(driver) as found:
+        until(lambda: ear.statuses.get(TOP, Status(State.WAITING)).state is State.RUNNING)
+        (job,) = jobs(api)
+        play.commit(TOP, identify(job)[2])
+        until(lambda: ear.statuses[TOP].state is State.DONE)  # the store was swept before the pod ended
+    assert states(found) == {State.DONE}
+    assert job["metadata"]["name"] in api.objects["jobs"]
+
+
 def test_the_window_bounds_the_jobs_in_flight(api: FakeApi, store: Store, play: Play) -> None:
     play.deed = lambda fingerprint, number: 0 if fingerprint == TOP else None
     placement = PLACEMENT.model_copy(update={"kubernetes": Kubernetes(window=2)})
@@ -267,7 +278,9 @@ def test_the_window_bounds_the_jobs_in_flight(api: FakeApi, store: Store, play: 
         thread = threading.Thread(target=driver.run, daemon=True)
         thread.start()
         until(lambda: any("a place among the Jobs in flight" in status.why for status in ear.statuses.values()))
-    assert len(jobs(api)) == 3  # the first, which is done, and two in flight
+        until(lambda: len(play.made) == 3)  # the first, which is done, and two in flight
+        until(lambda: sum(status.state is State.RUNNING for status in ear.statuses.values()) == 2)
+    assert len(jobs(api)) == 3
 
 
 def test_a_person_sees_store_and_cluster_together(api: FakeApi, store: Store, play: Play) -> None:
