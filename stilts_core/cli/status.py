@@ -191,7 +191,18 @@ def picture(
     from stilts_core.engine.labels import duration, stage_title
     from stilts_core.engine.states import GOOD, State
 
-    order = {State.RUNNING: 0, State.FAILED: 1, State.QUEUED: 2, State.BLOCKED: 3, State.WAITING: 4}
+    ordered = (
+        State.RUNNING,
+        State.COMMITTING,
+        State.STARTING,
+        State.FAILED,
+        State.EVICTED,
+        State.QUEUED,
+        State.BLOCKED,
+        State.CANCELLED,
+        State.WAITING,
+    )
+    order = {state: place for place, state in enumerate(ordered)}
     counts = Counter(status.state for status in statuses.values())
     done = sum(counts[state] for state in GOOD)
     parts = [f"{done} of {len(plan.stages)} stages done", *(f"{counts[s]} {s}" for s in order if counts[s])]

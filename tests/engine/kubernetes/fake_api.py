@@ -29,6 +29,7 @@ class FakeApi:
         refuse: asked before every request (method, path); gives a status and a Status object, or None.
         collects: what an object owned goes with it.
         allowed: verb and resource (with the group after a dot) → whether whoever asks may.
+        logs: name of a pod → what it printed.
         requests: method and path of every request.
         oldest: versions before it are gone.
     """
@@ -37,6 +38,7 @@ class FakeApi:
     refuse: Callable[[str, str], tuple[int, Object] | None] = lambda method, path: None
     collects: bool = False
     allowed: Callable[[str, str], bool] = lambda verb, resource: True
+    logs: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     oldest: int = 0
     version: int = 100
@@ -176,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif query.get("watch"):
             self._watch(plural, query)
         elif len(segments) > 2:
-            self._raw(200, b"printed\n")
+            self._raw(200, api.logs.get(name, b"printed\n"))
         else:
             self._do(plural, name, query, body)
 
