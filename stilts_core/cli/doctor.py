@@ -116,11 +116,11 @@ def _inside_checks(profile: Profile, role: str) -> Iterator[Check]:
     if role == "stage":
         yield check_packages()
     else:
+        from stilts_core.engine.kubernetes.check_rights import check_driver
         from stilts_core.engine.kubernetes.client import Cluster
-        from stilts_core.engine.kubernetes.rights import check_rights, driver_rights
 
         try:
-            yield check_rights(Cluster.connect(), driver_rights(profile.spec), "rights")
+            yield check_driver(Cluster.connect(), profile.spec)
         except StiltsError as error:
             yield Check(
                 "rights", error.message, error.hint or "Let the driver's pod reach the API server.", blocks=True

@@ -82,7 +82,7 @@ def test_a_good_cluster(api: FakeApi, doctor: Doctor, capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert "FAIL" not in out
     assert "ok    cluster: Kubernetes v1.34.1 at http://127.0.0.1" in out
-    assert "ok    your rights: all that are needed in namespace lab" in out
+    assert "ok    your rights: all that are wanted in namespace lab" in out
     assert "ok    driver's pod, store: s3://studies/team" in out
     assert "note  stage's pod, store, create-only: it holds\n      Nothing to do." in out
     assert out.endswith("A study can run there.\n")
@@ -145,7 +145,7 @@ def test_reasons_and_logs_may_be_missing(api: FakeApi, doctor: Doctor, capsys: p
     api.allowed = lambda verb, resource: resource not in {"events", "pods/log"}
     run_pods(api, ended)
     assert doctor() == 0
-    assert "note  your rights: without get on pods/log; list on events" in capsys.readouterr().out
+    assert "note  your rights: without get on pods/log; list, watch on events" in capsys.readouterr().out
 
 
 def test_who_may_not_read_namespaces_and_nodes_is_not_stopped(
