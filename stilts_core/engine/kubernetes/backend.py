@@ -102,6 +102,7 @@ class KubernetesBackend:
         self._seen: dict[Key, Seen] = {}
         self._asked: dict[tuple[Key, bool], tuple[float, float]] = {}  # first and last time
         self._fatal: Exception | None = None
+        self._forbidden_since: float | None = None
         self._trouble = False
         self._sources = Sources(cluster, placement, submission.plan_digest, self.wake)
         self._records = Records(store, self.wake, period)
@@ -281,12 +282,17 @@ class KubernetesBackend:
                     if key[0] == fingerprint
                 }
             begun = self._beginner.begin(pending.stage, pending.number, known)
-        except ForbiddenError as error:
-            self._fatal = error
         except StiltsError as error:
             with self._lock:
+                now = self._clock()
+                if not isinstance(error, ForbiddenError):
+                    self._forbidden_since = None
+                elif self._forbidden_since is None:
+                    self._forbidden_since = now
+                elif now - self._forbidden_since >= self._cluster.patience.refusal:
+                    self._fatal = error
                 pending.why, pending.flying = error.message, False
-                pending.retry_at = self._clock() + self._cluster.patience.backoff_cap
+                pending.retry_at = now + self._cluster.patience.backoff_cap / 2
                 if pending.unwanted:
                     self._pending.pop(fingerprint, None)
         except Exception as error:  # noqa: BLE001 (raised again where somebody hears it)
@@ -299,7 +305,7 @@ class KubernetesBackend:
         fingerprint = pending.stage.fingerprint
         unwanted = False
         with self._lock:
-            pending.flying = False
+            pending.flying, self._forbidden_since = False, None
             for end in begun.ends:
                 end = replace(end, since=end.since or self._clock())
                 self._ended.setdefault((fingerprint, end.attempt), end)

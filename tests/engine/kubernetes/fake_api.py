@@ -18,7 +18,7 @@ import urllib3
 from stilts_core.engine.kubernetes.client import Cluster, Endpoint, Patience
 
 Object = dict[str, Any]
-QUICK = Patience(connect=2.0, read=2.0, silence=5.0, tries=4, backoff=0.005, backoff_cap=0.02, watch=5.0)
+QUICK = Patience(connect=2.0, read=2.0, silence=5.0, tries=4, backoff=0.005, backoff_cap=0.02, watch=5.0, refusal=0.1)
 
 
 @dataclass

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cluster_play import Play, identify, pod_of, stamp
 from engine_plans import diamond, plan_of
 from engine_support import until
-from fake_api import FakeApi, Object, serving, status
+from fake_api import QUICK, FakeApi, Object, serving, status
 
 from stilts_core.engine.driver import Driver, Pace
+from stilts_core.engine.kubernetes.client import Patience
 from stilts_core.engine.kubernetes.launch import kubernetes_driver
 from stilts_core.engine.kubernetes.look import look
 from stilts_core.engine.kubernetes.render import Submission
@@ -67,13 +69,18 @@ def play(api: FakeApi, store: Store, tmp_path: Path) -> Iterator[Play]:
 
 @contextmanager
 def driving(
-    api: FakeApi, store: Store, placement: Placement = PLACEMENT, uid: str = "anchor-uid", plan: Plan = PLAN
+    api: FakeApi,
+    store: Store,
+    placement: Placement = PLACEMENT,
+    uid: str = "anchor-uid",
+    plan: Plan = PLAN,
+    patience: Patience = QUICK,
 ) -> Iterator[tuple[Driver, Ear]]:
     ear = Ear()
     submission = Submission(plan.name, plan.digest(), "anchor", uid, "lab", "s3://bucket/x", "s3://bucket/x/plan.json")
     pace = Pace(sweep=0.5, grace=1.0, storage_retry=0.05, storage_patience=1.0)
     with kubernetes_driver(
-        plan, store, api.cluster(), submission, placement, ear, pace=pace, backoff=0.01, period=0.1
+        plan, store, api.cluster(patience), submission, placement, ear, pace=pace, backoff=0.01, period=0.1
     ) as driver:
         yield driver, ear
 
@@ -232,6 +239,19 @@ def test_a_missing_right_ends_the_run_with_a_sentence(api: FakeApi, store: Store
     api.refuse = lambda method, path: (403, status(403, "Forbidden", "pods is forbidden")) if "pods" in path else None
     with pytest.raises(ClusterError, match="list pods"), driving(api, store):
         pass
+
+
+def test_a_server_that_knows_no_rights_yet_is_not_believed(api: FakeApi, store: Store, play: Play) -> None:
+    patience = replace(QUICK, refusal=60.0)
+    no = (403, status(403, "Forbidden", "not yet"))
+    api.refuse = lambda method, path: no if method == "POST" else None
+    with driving(api, store, patience=patience) as (driver, ear), in_background(driver) as found:
+        until(lambda: "not yet" in ear.statuses.get(TOP, Status(State.WAITING)).why)
+        api.refuse = lambda method, path: no
+        api.cut()
+        until(lambda: any("not yet" in note for note in ear.notes))
+        api.refuse = lambda method, path: None
+    assert states(found) == {State.DONE}
 
 
 def test_an_outage_of_the_api_is_survived_and_told(api: FakeApi, store: Store, play: Play) -> None:
