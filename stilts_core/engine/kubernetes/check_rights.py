@@ -49,9 +49,7 @@ def _check(cluster: Cluster, rights: Rights, needed: Rights, name: str) -> Check
         return Check(name, f"all that are wanted in namespace {cluster.namespace}")
     blocks = any(verb in missing.get(_name(place), ()) for place, verbs in needed.items() for verb in verbs)
     detail = "without " + "; ".join(f"{', '.join(verbs)} on {place}" for place, verbs in missing.items())
-    advice = (
-        f"Ask who runs the cluster for a Role in {cluster.namespace} with them; chart and `manifests/` have it."
-    )
+    advice = f"Ask who runs the cluster for a Role in {cluster.namespace} with them; chart and `manifests/` have it."
     if not blocks:
         advice += " Studies run without them, but not every reason and log can be shown."
     return Check(name, detail, advice, blocks=blocks)
