@@ -23,8 +23,6 @@ from stilts_core.engine.kubernetes.labels import (
     STAGE,
     STORED_ATTEMPT,
 )
-from stilts_core.engine.kubernetes.labels import (
-)
 from stilts_core.engine.kubernetes.look import Overview, look
 from stilts_core.engine.kubernetes.names import fingerprint_label
 from stilts_core.engine.states import State, Status
@@ -93,8 +91,8 @@ def commit(store: Store, of: Stage, folder: Path) -> None:
     commit_stage(store, stage={}, fingerprint=of.fingerprint, attempt=attempt, folder=out, metrics={}, run=run)
 
 
-def seen(api: FakeApi, store: Store, placement: Placement = Placement()) -> Overview:
-    return look(api.cluster(), store, STUDY, "anchor", placement, NOW)
+def seen(api: FakeApi, store: Store) -> Overview:
+    return look(api.cluster(), store, STUDY, "anchor", Placement(), NOW)
 
 
 def test_each_stage_says_what_it_waits_for_and_since_when(api: FakeApi, store: Store, tmp_path: Path) -> None:
@@ -121,7 +119,7 @@ def test_each_stage_says_what_it_waits_for_and_since_when(api: FakeApi, store: S
         status = found.statuses[stage.fingerprint]
         assert (status.state, status.why, status.since) == (state, why, BEGAN + since)
     last = found.statuses[LAST.fingerprint]
-    assert (last.state, last.why) == (State.WAITING, "for prepare middle-0 and 2 more")
+    assert (last.state, last.why) == (State.WAITING, "for prepare middle-0  and 2 more")
 
 
 def test_progress_is_that_of_the_latest_heartbeat(api: FakeApi, store: Store) -> None:
