@@ -19,7 +19,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecod
 
 .PHONY: help
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.bootstrap: requirements/bootstrap.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing. Install Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }
@@ -30,10 +30,10 @@ $(VENV)/.bootstrap: requirements/bootstrap.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
 
-$(VENV)/.train: $(VENV)/.bootstrap requirements/train.txt requirements/build.txt pyproject.toml
+$(VENV)/.train: $(VENV)/.bootstrap requirements/train.txt requirements/light.txt requirements/build.txt pyproject.toml
 	@echo "installing the training packages (about 5 GB, a minute or two)"
 	@$(INSTALL) --require-hashes -r requirements/build.txt
-	@$(INSTALL) --require-hashes --no-build-isolation -r requirements/train.txt
+	@$(INSTALL) --require-hashes --no-build-isolation -r requirements/train.txt -r requirements/light.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -74,14 +74,61 @@ test: $(VENV)/.dev ## every test of one machine
 .PHONY: check
 check: lint types test ## lint, types and tests
 
+CLUSTER = PYTHONPATH=tests $(BIN)/python -m cluster
+# every image archive that is there is in the cluster's nodes from their start
+LOAD = $(addprefix --load ,$(wildcard build/images/*.tar))
+
+.PHONY: cluster-packages
+cluster-packages: $(VENV)/.dev ## install what this machine needs to be a test cluster, as root
+	@$(CLUSTER) packages
+
+.PHONY: cluster-up
+cluster-up: $(VENV)/.dev ## a Kubernetes cluster: that of KUBECONFIG, else kind, else built and started on this machine
+	@$(CLUSTER) up $(LOAD)
+
+.PHONY: cluster-down
+cluster-down: $(VENV)/.dev ## take the test cluster away; its programs and images stay in ~/.cache/stilts-cluster
+	@$(CLUSTER) down
+
+.PHONY: test-cluster
+test-cluster: $(VENV)/.dev ## cluster-up, every test on a cluster, cluster-down
+	@$(CLUSTER) test $(LOAD)
+
+.PHONY: image
+image: ## the two container images; says their sizes. Docker, podman or buildah; BASE=NAME, REGISTRY=HOST/TEAM
+	@containers/build.sh images
+
+.PHONY: base-image
+base-image: ## a base for them from Debian's packages, where no registry can be reached (root)
+	@containers/build.sh base
+
+.PHONY: image-archive
+image-archive: ## the images as archives in build/images, to load into a cluster's containerd
+	@containers/build.sh archives
+
+.PHONY: test-image
+test-image: $(VENV)/.dev image ## what the images promise: size, user, read-only root, no compiler, no traces
+	@$(BIN)/pytest --capture=no tests/image
+
+# One set of versions: whatever the other sets share with the training packages has the same version there.
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock"
+
+.PHONY: chart
+chart: $(VENV)/.dev ## the chart's values and schema from the program's models, and manifests/ from the chart
+	@$(BIN)/python charts/generate.py
+	@$(MAKE) --no-print-directory manifests
+
+.PHONY: manifests
+manifests: $(VENV)/.dev ## plain YAML for kubectl, from the chart
+	@$(BIN)/python charts/manifests.py "$$(PYTHONPATH=tests $(BIN)/python tests/helm.py)"
+
 .PHONY: lock
 lock: $(VENV)/.bootstrap ## renew the locked packages
-	@for set in "light:" "train:--extra train" "dev:--extra train --group dev" "bench:--extra train --group bench"; do \
-		$(BIN)/uv pip compile --quiet pyproject.toml $${set#*:} --generate-hashes --universal --python-version 3.11 \
-			--custom-compile-command "make lock" --output-file requirements/$${set%%:*}.txt; done
+	@$(COMPILE) pyproject.toml --extra train --output-file requirements/train.txt
+	@for set in "base:" "light:--extra kubernetes" "dev:--extra train --extra kubernetes --group dev" "bench:--extra train --group bench"; do \
+		$(COMPILE) pyproject.toml $${set#*:} --constraint requirements/train.txt --output-file requirements/$${set%%:*}.txt; done
 	@for set in "bootstrap:uv" "build:setuptools wheel packaging py-cpuinfo hatchling editables"; do \
-		printf '%s\n' $${set#*:} | $(BIN)/uv pip compile --quiet - --generate-hashes --universal --python-version 3.11 \
-			--custom-compile-command "make lock" --output-file requirements/$${set%%:*}.txt; done
+		printf '%s\n' $${set#*:} | $(COMPILE) - --output-file requirements/$${set%%:*}.txt; done
 
 .PHONY: clean
 clean: ## remove the virtual environment and caches; stores and results stay

@@ -16,7 +16,7 @@ from stilts_core.evaluation.predictions import answer_file
 from stilts_core.evaluation.scorers import squad, squad_v2
 from stilts_core.evaluation.scorers.squad import AnswerScores, Question
 
-_GUESSES = 2000
+_GUESSES = 1000
 _NULL_THRESHOLD = 0.5
 
 
@@ -25,7 +25,7 @@ class SpanJudge:
     """Mean of exact match and F1; with null answers, of their best values over null thresholds.
 
     Guessing takes a random span of the context: the token it begins at and its length, up to the longest answer that is
-    decoded, are drawn uniformly, for 2,000 questions drawn with replacement and a fixed seed. With null answers it
+    decoded, are drawn uniformly, for 1,000 questions drawn with replacement and a fixed seed. With null answers it
     is the better of this and of leaving every question unanswered.
     """
 

@@ -221,7 +221,7 @@ class Kubernetes(Frozen):
         kueue: stages wait in a queue; None: they are scheduled at once.
         ttl_seconds: how long a finished Job stays to be looked at.
         grace_seconds: from asking a stage to stop to its end; the time that it has to save.
-        deadline_seconds: longest run of one attempt.
+        deadline_seconds: longest life of one attempt, the wait for a node included.
         window: Jobs in flight at most.
         rendezvous_seconds: how long the pods of one training wait for each other.
         stall_seconds: without progress for so long, a stage is ended; 0: never.

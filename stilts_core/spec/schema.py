@@ -1,4 +1,4 @@
-"""JSON Schema of the study and the profile, for editors and other programs.
+"""JSON Schema of documents, for editors and other programs.
 
 Pydantic's own schema knows nothing of the short forms (a text for a curriculum, say), of what the docstrings say about
 each field, and of the catalogue; they are added here.
@@ -27,7 +27,7 @@ _ENTRY = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*)$")
 
 def study_schema() -> Schema:
     """The schema of a study file (JSON Schema 2020-12), short forms included."""
-    schema = _schema(Study)
+    schema = document_schema(Study)
     definitions = schema["$defs"]
     catalogue = load_catalogue()
     for name, form in _short_forms(catalogue).items():
@@ -45,10 +45,11 @@ def study_schema() -> Schema:
 
 def profile_schema() -> Schema:
     """The schema of a profile file (JSON Schema 2020-12)."""
-    return _schema(Profile)
+    return document_schema(Profile)
 
 
-def _schema(model: type[BaseModel]) -> Schema:
+def document_schema(model: type[BaseModel]) -> Schema:
+    """The schema of any document (JSON Schema 2020-12), with what docstrings say about it."""
     schema: Schema = {"$schema": DIALECT, **model.model_json_schema()}
     definitions = schema.get("$defs", {})
     for kind in _models(model, set()):
@@ -69,10 +70,9 @@ def _models(model: Any, seen: set[Any]) -> Iterator[type[BaseModel]]:
         yield from _models(argument, seen)
 
 
-def _describe(schema: Schema, model: type[BaseModel]) -> None:
-    """Put a docstring's own text and its lines on fields where they belong."""
+def docstring_of(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
+    """What a model's docstring says about the whole, and about each of its fields, a line each."""
     text, _, attributes = inspect.cleandoc(model.__doc__ or "").partition("\nAttributes:\n")
-    schema["description"] = _line(text)
     described: list[tuple[list[str], str]] = []
     for line in attributes.splitlines():
         entry = _ENTRY.match(line)
@@ -80,11 +80,15 @@ def _describe(schema: Schema, model: type[BaseModel]) -> None:
             described.append((entry[1].split(", "), entry[2]))
         elif described and line.strip():
             described[-1] = (described[-1][0], f"{described[-1][1]} {line.strip()}")
-    for names, words in described:
-        for name in names:
-            field = schema["properties"][name]
-            # A reference keeps its own description beside that of the field.
-            field["description"] = _line(words)
+    return _line(text), {name: _line(words) for names, words in described for name in names}
+
+
+def _describe(schema: Schema, model: type[BaseModel]) -> None:
+    """Put a docstring's own text and its lines on fields where they belong."""
+    schema["description"], fields = docstring_of(model)
+    for name, words in fields.items():
+        # A reference keeps its own description beside that of the field.
+        schema["properties"][name]["description"] = words
 
 
 def _line(text: str) -> str:

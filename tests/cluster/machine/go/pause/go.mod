@@ -1,0 +1,3 @@
+module stilts/tests/cluster/pause
+
+go 1.25.0

@@ -1,0 +1,3 @@
+module stilts/tests/cluster/probe
+
+go 1.25.0
