@@ -101,11 +101,16 @@ def new_study(
     put_inputs(s3)
 
     def make(
-        *, text: str = SMALL, retries: dict[str, int] | None = None, training: str = "", **kubernetes: Any
+        *,
+        text: str = SMALL,
+        retries: dict[str, int] | None = None,
+        training: str = "",
+        device: str = "cpu",
+        **kubernetes: Any,
     ) -> ClusterStudy:
         used = images | ({"training": training} if training else {})
         values = placement_values(s3, f"{namespace.namespace}-{secrets.token_hex(4)}", used, **kubernetes)
-        values["retries"] = {"application": 0, "infrastructure": 0} | (retries or {})
+        values |= {"retries": {"application": 0, "infrastructure": 0} | (retries or {}), "device": device}
         around = {
             "profile": values,
             "network": {"store": [{"namespace": NAMESPACE, "pods": {"app": "s3"}, "ports": [PORT]}]},

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster import stand_in_stages
+from cluster.commands import ClusterError
+from cluster.machine.thin import archived_reference, thin_reference, write_thin_image
+from cluster.studies import ClusterStudy
 from stilts_core.analysis.collect import collect
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.local.launch import LocalRun, local_driver
@@ -17,11 +21,6 @@ from stilts_core.engine.local.placement import LocalPlacement
 from stilts_core.engine.states import GOOD, Status
 from stilts_core.spec.profile import StoreSettings
 from stilts_core.storage.open import open_store
-
-from cluster import stand_in_stages
-from cluster.commands import ClusterError
-from cluster.machine.thin import archived_reference, thin_reference, write_thin_image
-from cluster.studies import ClusterStudy
 
 _ROOT = Path(__file__).parents[2]
 _LIGHT = _ROOT / "build" / "images" / "stilts.tar"

@@ -7,14 +7,15 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stilts_core.analysis.collect import collect
+from cluster.commands import wait_until
+from cluster.kubernetes import Kubernetes, Object, has_condition
+from cluster.s3 import ClusterS3
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.decide import charge
 from stilts_core.engine.kubernetes.client import Cluster
@@ -25,8 +26,7 @@ from stilts_core.engine.kubernetes.render import StudySource, render_submission
 from stilts_core.engine.states import Status
 from stilts_core.errors import Budget
 from stilts_core.planning.load import load_plan
-from stilts_core.planning.plan import Plan, Stage, StageKind
-from stilts_core.spec.load import load_profile
+from stilts_core.planning.plan import Plan, StageKind
 from stilts_core.spec.profile import Placement, Profile
 from stilts_core.stages.snapshot import Phase
 from stilts_core.storage.attempts import list_attempts, read_heartbeat, read_outcomes
@@ -34,10 +34,6 @@ from stilts_core.storage.base import Store
 from stilts_core.storage.commit import read_manifest
 from stilts_core.storage.manifest import study_prefix
 from stilts_core.storage.open import open_store
-
-from cluster.commands import wait_until
-from cluster.kubernetes import Kubernetes, Object, has_condition
-from cluster.s3 import ClusterS3
 
 BUCKET = "faults"
 SECRET = "store"
@@ -189,7 +185,10 @@ class ClusterStudy:
         """Wait until the driver is done: ``Complete`` or ``Failed``."""
         name = self.objects[-1]["metadata"]["name"]
         found = self.cluster.wait(
-            "job", name, until=lambda job: any(has_condition(job, end) for end in ("Complete", "Failed")), seconds=seconds
+            "job",
+            name,
+            until=lambda job: any(has_condition(job, end) for end in ("Complete", "Failed")),
+            seconds=seconds,
         )
         return next(end for end in ("Complete", "Failed") if has_condition(found, end))
 
@@ -266,9 +265,7 @@ class ClusterStudy:
 
     def log(self) -> str:
         """What the drivers have printed so far, as far as their pods are there."""
-        return "".join(
-            self.cluster.kubectl("logs", pod["metadata"]["name"], check=False) for pod in self.driver_pods()
-        )
+        return "".join(self.cluster.kubectl("logs", pod["metadata"]["name"], check=False) for pod in self.driver_pods())
 
     @property
     def _mine(self) -> str:
