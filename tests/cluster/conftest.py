@@ -19,7 +19,7 @@ from cluster.machine.pins import JOBSET
 from cluster.machine.places import Places
 from cluster.provider import NotHereError, Provider, choose_provider
 from cluster.s3 import NAMESPACE, PORT, RESTRICTED, ClusterS3
-from cluster.stand_ins import light_reference, run_here, stand_in_image
+from cluster.stand_ins import light_reference, run_here, stand_in_image, training_reference
 from cluster.studies import SMALL, ClusterStudy, placement_values, put_inputs, secret
 
 Studies = Callable[..., ClusterStudy]
@@ -88,6 +88,12 @@ def images(provider: Provider) -> dict[str, str]:
     archive = stand_in_image(Places.of_environment().archives)
     provider.load([archive.path])
     return {"light": light_reference(), "training": archive.reference}
+
+
+@pytest.fixture(scope="session")
+def training_image() -> str:
+    """The name of the image of real stages; the nodes have it from their start."""
+    return training_reference()
 
 
 @pytest.fixture

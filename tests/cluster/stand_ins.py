@@ -23,7 +23,7 @@ from stilts_core.spec.profile import StoreSettings
 from stilts_core.storage.open import open_store
 
 _ROOT = Path(__file__).parents[2]
-_LIGHT = _ROOT / "build" / "images" / "stilts.tar"
+_LIGHT, _TRAINING = (_ROOT / "build" / "images" / name for name in ("stilts.tar", "stilts-train.tar"))
 _NAME = "localhost/stilts-stand-in"
 _STAGES = "opt/stilts/lib/python3.11/site-packages/stilts_core/stages"
 
@@ -36,16 +36,29 @@ class ImageArchive:
     reference: str
 
 
-@cache
 def light_reference() -> str:
     """The name of the driver's image.
 
     Raises:
         ClusterError: it was not built.
     """
-    if not _LIGHT.is_file():
-        raise ClusterError(f"there is no {_LIGHT.relative_to(_ROOT)}: make image-archive")
-    return archived_reference(_LIGHT)
+    return _reference(_LIGHT)
+
+
+def training_reference() -> str:
+    """The name of the stages' image.
+
+    Raises:
+        ClusterError: it was not built.
+    """
+    return _reference(_TRAINING)
+
+
+@cache
+def _reference(archive: Path) -> str:
+    if not archive.is_file():
+        raise ClusterError(f"there is no {archive.relative_to(_ROOT)}: make image-archive, then make cluster-up")
+    return archived_reference(archive)
 
 
 def stand_in_image(folder: Path) -> ImageArchive:
@@ -54,7 +67,7 @@ def stand_in_image(folder: Path) -> ImageArchive:
     Args:
         folder: takes the archive.
     """
-    light_reference()
+    light_reference()  # or say what to do
     source = Path(stand_in_stages.__file__).read_bytes()
     gone = (f"{_STAGES}/__pycache__/registry.cpython-311.pyc",)  # it would be taken for the source
     path = write_thin_image(folder, _NAME, _LIGHT, {f"{_STAGES}/registry.py": source}, gone)

@@ -29,10 +29,10 @@ from stilts_core.planning.load import load_plan
 from stilts_core.planning.plan import Plan, StageKind
 from stilts_core.spec.profile import Placement, Profile
 from stilts_core.stages.snapshot import Phase
-from stilts_core.storage.attempts import list_attempts, read_heartbeat, read_outcomes
+from stilts_core.storage.attempts import Outcome, list_attempts, read_heartbeat, read_outcomes
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import read_manifest
-from stilts_core.storage.manifest import study_prefix
+from stilts_core.storage.manifest import Attempt, study_prefix
 from stilts_core.storage.open import open_store
 
 BUCKET = "faults"
@@ -206,11 +206,17 @@ class ClusterStudy:
         found = look(self.api, self.store, self.plan, self.anchor, self.placement, time.time()).statuses
         return {name: found[self.stage(name)] for name in TITLES}
 
-    def jobs(self, stage: str | None = None) -> list[Object]:
-        return self._list("jobs", stage)
+    def jobs(self, stage: str = "") -> list[Object]:
+        """The Jobs of a stage by its name in ``TITLES``; without one, all of the study's."""
+        return self._list("jobs", self.stage(stage) if stage else "")
 
-    def pods(self, stage: str | None = None) -> list[Object]:
-        return self._list("pods", stage)
+    def pods(self, stage: str = "") -> list[Object]:
+        """The pods of a stage; without one, all of the study's."""
+        return self.pods_of(self.stage(stage) if stage else "")
+
+    def pods_of(self, fingerprint: str) -> list[Object]:
+        """The same, of a stage by its fingerprint."""
+        return self._list("pods", fingerprint)
 
     def driver_pods(self) -> list[Object]:
         return list(self.cluster.get("pods", f"--selector={self._mine},{COMPONENT}={DRIVER}")["items"])
@@ -232,20 +238,28 @@ class ClusterStudy:
 
     def ends(self, name: str) -> list[tuple[int, int, Budget]]:
         """The attempts at a stage that failed: number, exit code, and the budget that they are charged to."""
-        fingerprint = self.stage(name)
+        return self.ends_of(self.stage(name))
+
+    def ends_of(self, fingerprint: str) -> list[tuple[int, int, Budget]]:
+        """The same, of a stage by its fingerprint."""
+
+        def budget(attempt: Attempt, outcome: Outcome) -> Budget:
+            code = outcome.exit_code
+            return charge(Observation(fingerprint, attempt.number, Phase.ENDED, 0.0, code, outcome.budget))
+
         return [
-            (
-                attempt.number,
-                outcome.exit_code,
-                charge(Observation(fingerprint, attempt.number, Phase.ENDED, 0.0, outcome.exit_code, outcome.budget)),
-            )
+            (attempt.number, outcome.exit_code, budget(attempt, outcome))
             for attempt, outcome in read_outcomes(self.store, fingerprint)
-            if outcome.exit_code
+            if outcome.exit_code or self._failed(fingerprint, attempt)
         ]
+
+    def _failed(self, fingerprint: str, attempt: Attempt) -> bool:
+        manifest = read_manifest(self.store, fingerprint)
+        return manifest is None or manifest.attempt.number != attempt.number
 
     def messages(self, name: str) -> list[str]:
         """What is recorded of how each failed attempt at a stage ended."""
-        return [outcome.message for _, outcome in read_outcomes(self.store, self.stage(name)) if outcome.exit_code]
+        return [outcome.message for _, outcome in read_outcomes(self.store, self.stage(name)) if outcome.message]
 
     def committed_by(self, name: str) -> int:
         """The number of the attempt that made a stage's manifest."""
@@ -271,10 +285,10 @@ class ClusterStudy:
     def _mine(self) -> str:
         return f"{ANCHOR}={label_value(self.anchor)}"
 
-    def _list(self, kind: str, stage: str | None) -> list[Object]:
-        labels = f"{self._mine},{COMPONENT}={STAGE}" if stage else self._mine
-        if stage:
-            labels += f",{FINGERPRINT}={fingerprint_label(self.stage(stage))}"
+    def _list(self, kind: str, fingerprint: str) -> list[Object]:
+        labels = self._mine
+        if fingerprint:
+            labels += f",{COMPONENT}={STAGE},{FINGERPRINT}={fingerprint_label(fingerprint)}"
         return list(self.cluster.get(kind, f"--selector={labels}")["items"])
 
 

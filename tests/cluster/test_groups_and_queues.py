@@ -110,6 +110,7 @@ def test_a_job_that_begins_suspended_is_queued_with_what_is_missing(
     tell(study.store, study.stage("prepare-mnli"), ["hold"])
     study.submit()
     study.await_activity("prepare-mnli", "hold")
+    wait_until(lambda: study.statuses()["evaluate-baseline"].state is State.DONE, "all else is done", 120, pause=0.5)
     # what Kueue's webhook does to a Job before it has a pod
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     study.cluster.apply(quota)
