@@ -30,7 +30,7 @@ class ClusterS3:
 
     def __init__(self, kubernetes: Kubernetes) -> None:
         self._kubernetes = kubernetes
-        kubernetes.apply(*_objects())
+        kubernetes.within(NAMESPACE).apply(*_objects())
         self._wait()
         node = kubernetes.get("pods", "--namespace", NAMESPACE)["items"][0]["status"]["hostIP"]
         self.server = S3Server(f"http://{node}:{NODE_PORT}")
