@@ -13,12 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cluster.commands import wait_until
+from cluster.commands import ClusterError, wait_until
 from cluster.kubernetes import Kubernetes, Object, has_condition
 from cluster.s3 import ClusterS3
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.decide import charge
 from stilts_core.engine.kubernetes.client import Cluster
+from stilts_core.engine.kubernetes.kinds import JOBS, PODS, Kind
 from stilts_core.engine.kubernetes.labels import ANCHOR, COMPONENT, DRIVER, FINGERPRINT, STAGE
 from stilts_core.engine.kubernetes.look import look
 from stilts_core.engine.kubernetes.names import fingerprint_label, label_value
@@ -183,14 +184,17 @@ class ClusterStudy:
 
     def end(self, seconds: float = 240.0) -> str:
         """Wait until the driver is done: ``Complete`` or ``Failed``."""
-        name = self.objects[-1]["metadata"]["name"]
-        found = self.cluster.wait(
-            "job",
-            name,
-            until=lambda job: any(has_condition(job, end) for end in ("Complete", "Failed")),
-            seconds=seconds,
-        )
-        return next(end for end in ("Complete", "Failed") if has_condition(found, end))
+        name, ends = self.objects[-1]["metadata"]["name"], ("Complete", "Failed")
+
+        def reached() -> list[str]:
+            found = self.api.get(JOBS, name) or {}
+            return [end for end in ends if has_condition(found, end)]
+
+        try:
+            wait_until(lambda: bool(reached()), f"the end of {name}", seconds, pause=0.5)
+        except ClusterError as error:
+            raise ClusterError(f"{error}\n{self.log()}") from None
+        return reached()[0]
 
     def results(self) -> dict[str, bytes]:
         """What the driver has collected into the store, but for the report, which has times."""
@@ -208,7 +212,7 @@ class ClusterStudy:
 
     def jobs(self, stage: str = "") -> list[Object]:
         """The Jobs of a stage by its name in ``TITLES``; without one, all of the study's."""
-        return self._list("jobs", self.stage(stage) if stage else "")
+        return self._list(JOBS, self.stage(stage) if stage else "")
 
     def pods(self, stage: str = "") -> list[Object]:
         """The pods of a stage; without one, all of the study's."""
@@ -216,10 +220,10 @@ class ClusterStudy:
 
     def pods_of(self, fingerprint: str) -> list[Object]:
         """The same, of a stage by its fingerprint."""
-        return self._list("pods", fingerprint)
+        return self._list(PODS, fingerprint)
 
     def driver_pods(self) -> list[Object]:
-        return list(self.cluster.get("pods", f"--selector={self._mine},{COMPONENT}={DRIVER}")["items"])
+        return self.api.list(PODS, labels=f"{self._mine},{COMPONENT}={DRIVER}").items
 
     def await_activity(self, name: str, activity: str, attempt: int = 1, seconds: float = _SECONDS) -> Object:
         """Wait until an attempt at a stage says that it does something; gives its pod."""
@@ -285,11 +289,11 @@ class ClusterStudy:
     def _mine(self) -> str:
         return f"{ANCHOR}={label_value(self.anchor)}"
 
-    def _list(self, kind: str, fingerprint: str) -> list[Object]:
+    def _list(self, kind: Kind, fingerprint: str) -> list[Object]:
         labels = self._mine
         if fingerprint:
             labels += f",{COMPONENT}={STAGE},{FINGERPRINT}={fingerprint_label(fingerprint)}"
-        return list(self.cluster.get(kind, f"--selector={labels}")["items"])
+        return self.api.list(kind, labels=labels).items
 
 
 def evict(cluster: Kubernetes, pod: Object) -> None:
