@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from helm import template
 
 from cluster.kubernetes import Kubernetes
 from cluster.machine.images import program_archive
@@ -15,7 +19,11 @@ from cluster.machine.jobset import install_jobset
 from cluster.machine.pins import JOBSET
 from cluster.machine.places import Places
 from cluster.provider import NotHereError, Provider, choose_provider
-from cluster.s3 import RESTRICTED, ClusterS3
+from cluster.s3 import NAMESPACE, PORT, RESTRICTED, ClusterS3
+from cluster.stand_ins import light_reference, run_here, stand_in_image, training_reference
+from cluster.studies import SMALL, ClusterStudy, placement_values, put_inputs, secret
+
+Studies = Callable[..., ClusterStudy]
 
 _numbers = itertools.count()
 
@@ -64,6 +72,73 @@ def namespace(kubernetes: Kubernetes) -> Iterator[Kubernetes]:
     kubernetes.within(name).wait("serviceaccounts", until=lambda found: bool(found["items"]))
     yield kubernetes.within(name)
     kubernetes.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def credentials(s3: ClusterS3) -> Iterator[None]:
+    """The store's credentials in the environment, for what runs on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3.server.environment.items():
+            if name != "AWS_ENDPOINT_URL":
+                patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def images(provider: Provider) -> dict[str, str]:
+    """The image of the driver as it ships, and the same with stand-in stages for the pods of stages."""
+    archive = stand_in_image(Places.of_environment().archives)
+    provider.load([archive.path])
+    return {"light": light_reference(), "training": archive.reference}
+
+
+@pytest.fixture(scope="session")
+def training_image() -> str:
+    """The name of the image of real stages; the nodes have it from their start."""
+    return training_reference()
+
+
+@pytest.fixture
+def new_study(
+    namespace: Kubernetes, s3: ClusterS3, credentials: None, images: dict[str, str], tmp_path: Path
+) -> Studies:
+    """Makes a study of stand-in stages, with the chart's accounts, rights and network policies around it.
+
+    Call it with further settings of ``kubernetes``, and with ``retries`` (none of either kind without them).
+    """
+    put_inputs(s3)
+
+    def make(
+        *,
+        text: str = SMALL,
+        retries: dict[str, int] | None = None,
+        training: str = "",
+        device: str = "cpu",
+        **kubernetes: Any,
+    ) -> ClusterStudy:
+        used = images | ({"training": training} if training else {})
+        values = placement_values(s3, f"{namespace.namespace}-{secrets.token_hex(4)}", used, **kubernetes)
+        values |= {"retries": {"application": 0, "infrastructure": 0} | (retries or {}), "device": device}
+        around = {
+            "profile": values,
+            "network": {"store": [{"namespace": NAMESPACE, "pods": {"app": "s3"}, "ports": [PORT]}]},
+            "test": {"enabled": False},
+        }
+        namespace.apply(secret(s3), *template(around, namespace=namespace.namespace))
+        return ClusterStudy(namespace, values, s3.server.endpoint, text, tmp_path)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    s3: ClusterS3, credentials: None, tmp_path_factory: pytest.TempPathFactory, kubernetes: Kubernetes
+) -> dict[str, bytes]:
+    """The results of ``SMALL`` on this machine, where nothing happens to it."""
+    put_inputs(s3)
+    values = placement_values(s3, "undisturbed", {})
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return run_here(ClusterStudy(kubernetes, values, s3.server.endpoint, SMALL, folder), folder)
 
 
 @pytest.hookimpl(wrapper=True)

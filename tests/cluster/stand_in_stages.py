@@ -41,9 +41,9 @@ def tell(store: Store, fingerprint: str, *attempts: Sequence[str], node: int = 0
     store.put(_told_key(fingerprint, node), json.dumps(attempts).encode())
 
 
-def release(store: Store, fingerprint: str) -> None:
-    """Let an attempt that holds go on."""
-    store.put(_go_key(fingerprint), b"go")
+def release(store: Store, fingerprint: str, name: str = "go") -> None:
+    """Let attempts that ``hold`` go on; those that ``hold=NAME`` have a name of their own."""
+    store.put(_go_key(fingerprint, name), b"go")
 
 
 def said(store: Store, fingerprint: str) -> dict[str, Any]:
@@ -100,23 +100,24 @@ def _told(context: StageContext) -> list[str]:
     return list(attempts[0]) if attempts else []
 
 
-def _store() -> Store:
+def _store(**changes: Any) -> Store:
     settings = load_profile(_PROFILE).spec.store
-    return open_store(settings.uri or "", settings.s3)
+    return open_store(settings.uri or "", settings.s3.model_copy(update=changes))
 
 
 def _hold(context: StageContext, value: str) -> None:
-    """Wait to be released; ``hold=deaf`` heeds no request to stop."""
-    store = _store()
-    while not _is_released(store, context.stage.fingerprint):
-        if context.stop_requested() and value != "deaf":
+    """Wait to be released; ``hold=NAME:deaf`` heeds no request to stop."""
+    name, _, deaf = value.partition(":")
+    store = _store(attempts=1, connect_timeout=1.0, read_timeout=2.0)
+    while not _is_released(store, context.stage.fingerprint, name or "go"):
+        if context.stop_requested() and not deaf:
             raise errors.StoppedError("The stage was asked to stop.")
         time.sleep(_POLL_SECONDS)
 
 
-def _is_released(store: Store, fingerprint: str) -> bool:
+def _is_released(store: Store, fingerprint: str, name: str) -> bool:
     try:
-        return store.info(_go_key(fingerprint)) is not None
+        return store.info(_go_key(fingerprint, name)) is not None
     except errors.StorageError:
         return False
 
@@ -160,6 +161,7 @@ _DEEDS: dict[str, Callable[[StageContext, str], None]] = {
     "hang": _hang,
     "fail": _fail,
     "look": _look,
+    "sleep": lambda context, value: time.sleep(float(value)),
     "leave": lambda context, value: os._exit(int(value)),
     "signal": lambda context, value: os.kill(os.getpid(), signal.Signals[value]),
 }
@@ -169,8 +171,8 @@ def _told_key(fingerprint: str, node: int) -> str:
     return f"told/{fingerprint}/{node}.json"
 
 
-def _go_key(fingerprint: str) -> str:
-    return f"told/{fingerprint}/go"
+def _go_key(fingerprint: str, name: str) -> str:
+    return f"told/{fingerprint}/released/{name}"
 
 
 def _said_key(fingerprint: str) -> str:

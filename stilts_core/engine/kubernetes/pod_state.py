@@ -15,6 +15,7 @@ from stilts_core.storage.attempts import parse_attempt
 from stilts_core.storage.manifest import Attempt
 
 _LONGEST = 240
+_FEW_LINES = 4
 _SIGNALS = range(129, 193)  # 128 and the signal
 _BEING_MADE = frozenset({"ContainerCreating", "PodInitializing"})
 _PULLING = frozenset(
@@ -143,9 +144,11 @@ def end_of(pod: Object) -> PodEnd:
     disruption = condition(pod, "DisruptionTarget")
     if terminated is None:
         return _without_container(pod, disruption, deleted)
-    told, document = _message(terminated.get("message"))
     code = int(terminated.get("exitCode", 1))
     code = 128 - code if code in _SIGNALS else code
+    told, document = _message(terminated.get("message"))
+    if not document:
+        told = _printed(told, code)
     at = when(terminated.get("finishedAt")) or created(pod)
     stored, progress = _stored(document), _progress(document)
     if disruption is not None:
@@ -202,6 +205,14 @@ def _message(text: str | None) -> tuple[str, Object]:
             if isinstance(found, dict):
                 return "\n".join(lines[:-1]).strip(), found
     return "\n".join(lines).strip(), {}
+
+
+def _printed(text: str, code: int) -> str:
+    """What is worth telling of a message that is no supervisor's: a few lines, or the end of what the pod printed."""
+    if code < 0:
+        return ""  # it was ended in the middle of something else
+    lines = text.splitlines()
+    return text if len(lines) <= _FEW_LINES else short(lines[-1])
 
 
 def _stored(document: Object) -> Attempt | None:

@@ -98,14 +98,15 @@ def ended(
     *conditions: Object,
     finished: float = 50.0,
     told: str = "",
+    printed: str = "",
     stored: str | None = None,
     how: str = "Error",
     deleted: float | None = None,
     attempt: int = 1,
     **status: object,
 ) -> Object:
-    """A pod whose container has ended."""
-    message = f"{told}\n{json.dumps({'code': code, 'step': 7, 'total': 9, 'attempt': stored})}\n" if told else ""
+    """A pod whose container has ended; ``printed`` is what kubelet takes where the pod left no message."""
+    message = f"{told}\n{json.dumps({'code': code, 'step': 7, 'total': 9, 'attempt': stored})}\n" if told else printed
     state = {"terminated": {"exitCode": code, "reason": how, "finishedAt": at(finished), "message": message}}
     phase = "Failed" if code else "Succeeded"
     return pod(index, *conditions, attempt=attempt, phase=phase, state=state, deleted=deleted, **status)

@@ -288,6 +288,21 @@ ENDED = [
     ),
     Case("killed", Phase.ENDED, jobs=[job(failed("BackoffLimitExceeded"))], pods=[ended(137)], code=-9),
     Case(
+        "killed while it printed",
+        Phase.ENDED,
+        jobs=[job(failed("BackoffLimitExceeded"))],
+        pods=[ended(137, printed="10:00:00 step 7\n10:00:01 step 8\n")],
+        code=-9,
+    ),
+    Case(
+        "never began",
+        Phase.ENDED,
+        "ModuleNotFoundError: No module named 'stilts_core'",
+        jobs=[job(failed("BackoffLimitExceeded"))],
+        pods=[ended(1, printed="Traceback:\n  a\n  b\n  c\nModuleNotFoundError: No module named 'stilts_core'\n")],
+        code=1,
+    ),
+    Case(
         "out of memory",
         Phase.ENDED,
         "memory ran out: the kernel killed the pod's main process (node node-a); raise its memory in the profile",
