@@ -57,7 +57,7 @@ def _demonstrate(provider: Provider, kubernetes: Kubernetes, study: Path, out: P
     helm = Helm(provider.programs["helm"], provider.kubeconfig, kubernetes.namespace, folder / "helm")
     _say(f"$ helm upgrade --install {RELEASE} charts/stilts --namespace {kubernetes.namespace} --set s3.enabled=true …")
     _say(f"images: {', '.join(image['name'] for image in images().values())}")
-    with installed(kubernetes, helm, folder, trial_values()) as trial:
+    with installed(kubernetes, helm, folder, trial_values(kubernetes.namespace)) as trial:
         go_through(trial, study, out)
 
 

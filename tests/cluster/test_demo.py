@@ -39,7 +39,7 @@ def place(kubernetes: Kubernetes) -> Iterator[Kubernetes]:
 def trial(place: Kubernetes, provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp("demo")
     helm = Helm(provider.programs["helm"], provider.kubeconfig, place.namespace, folder / "helm")
-    with installed(place, helm, folder, trial_values()) as made:
+    with installed(place, helm, folder, trial_values(place.namespace)) as made:
         yield made
 
 
@@ -102,7 +102,7 @@ def test_uninstalling_leaves_nothing_of_a_running_study(
     study = tmp_path / "endless.yaml"
     study.write_text(endless("uninstalled"), encoding="utf-8")
     helm = Helm(provider.programs["helm"], provider.kubeconfig, namespace.namespace, tmp_path / "helm")
-    helm.install(trial_values(), "--set-file", f"study={study}")
+    helm.install(trial_values(namespace.namespace), "--set-file", f"study={study}")
     _await_a_running_stage(namespace, "uninstalled")
     helm("uninstall", RELEASE, "--wait", "--timeout", "120s")
     wait_until(lambda: _left(namespace) == [], "nothing is left of the release", 60)

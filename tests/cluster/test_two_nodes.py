@@ -35,7 +35,7 @@ NODES = 2
 @pytest.fixture
 def trial(namespace: Kubernetes, provider: Provider, tmp_path: Path) -> Iterator[Trial]:
     helm = Helm(provider.programs["helm"], provider.kubeconfig, namespace.namespace, tmp_path / "helm")
-    values = trial_values(nodes=NODES, gpus_per_node=1, rendezvous_seconds=300)
+    values = trial_values(namespace.namespace, nodes=NODES, gpus_per_node=1, rendezvous_seconds=300)
     values["profile"]["training"] = {"zero_stage": 2}
     with installed(namespace, helm, tmp_path, values) as made:
         yield made

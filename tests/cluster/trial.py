@@ -6,10 +6,12 @@ import base64
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ CHART = ROOT / "charts" / "stilts"
 RELEASE = "trial"
 STILTS = Path(sys.executable).with_name("stilts")
 _PORT = 7070
+_REACH_SECONDS = 3.0
+_FIRST_NODE_PORT, _NODE_PORTS = 30200, 2500
 _BUCKET, _STAGES = "stilts", "studies/stages/"
 _INSTALL_SECONDS = 180
 _COMMAND_SECONDS = 1500.0
@@ -43,11 +47,19 @@ def images() -> dict[str, dict[str, str]]:
     return {"training": {"name": training}, "light": {"name": light}}
 
 
-def trial_values(**kubernetes: Any) -> dict[str, Any]:
-    """Values of the chart for a small cluster on processors; ``kubernetes`` adds to that part of the profile."""
+def trial_values(namespace: str, **kubernetes: Any) -> dict[str, Any]:
+    """Values of the chart for a small cluster on processors; ``kubernetes`` adds to that part of the profile.
+
+    The server's port at the nodes is the namespace's own, as far as a digest goes.
+    """
+    port = _FIRST_NODE_PORT + zlib.crc32(namespace.encode()) % _NODE_PORTS
     pods = dict.fromkeys(("prepare", "pretrain", "train", "evaluate"), _STAGE)
     return {
-        "s3": {"enabled": True, "image": {"name": os.environ.get("STILTS_S3_IMAGE", reference(VERSITYGW))}},
+        "s3": {
+            "enabled": True,
+            "node_port": port,
+            "image": {"name": os.environ.get("STILTS_S3_IMAGE", reference(VERSITYGW))},
+        },
         "profile": {
             "local": {"threads": 1, "pretrain_threads": 1},  # the same sums as on any machine
             "kubernetes": {
@@ -173,11 +185,11 @@ def installed(kubernetes: Kubernetes, helm: Helm, folder: Path, values: Mapping[
     profile = kubernetes.get("configmap", f"{name}-profile")["data"]["profile.yaml"]
     (folder / "profile.yaml").write_text(profile, encoding="utf-8")
     keys = kubernetes.get("secret", f"{name}-s3")["data"]
-    with _forwarded(kubernetes, f"service/{name}-s3") as port:
+    with _reached(kubernetes, f"{name}-s3") as endpoint:
         environment = {
             "KUBECONFIG": str(kubernetes.kubeconfig),
             "PATH": f"{kubernetes.program.parent}:{os.environ['PATH']}",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ENDPOINT_URL": endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
             **{variable: base64.b64decode(value).decode() for variable, value in keys.items()},
         }
@@ -185,18 +197,29 @@ def installed(kubernetes: Kubernetes, helm: Helm, folder: Path, values: Mapping[
 
 
 @contextmanager
-def _forwarded(kubernetes: Kubernetes, target: str) -> Iterator[int]:
-    """A port of this machine that leads to a Service."""
+def _reached(kubernetes: Kubernetes, service: str) -> Iterator[str]:
+    """The address of a Service for this machine: the port of a node, or where no node is in reach a forwarded one.
+
+    A forwarded port is the worse way: on a busy machine kubectl loses the connection without a word.
+    """
+    port = kubernetes.get("service", service)["spec"]["ports"][0]["nodePort"]
+    for node in kubernetes.get("nodes")["items"]:
+        address = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
+        with suppress(OSError), socket.create_connection((address, port), timeout=_REACH_SECONDS):
+            yield f"http://{address}:{port}"
+            return
     where = (f"--kubeconfig={kubernetes.kubeconfig}", f"--namespace={kubernetes.namespace}")
     process = subprocess.Popen(
-        [kubernetes.program, *where, "port-forward", target, f":{_PORT}"], stdout=subprocess.PIPE, text=True
+        [kubernetes.program, *where, "port-forward", f"service/{service}", f":{_PORT}"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
         found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
         if found is None:
-            raise ClusterError(f"{target} cannot be reached by kubectl port-forward")
-        yield int(found[1])
+            raise ClusterError(f"the Service {service} can be reached neither at a node nor by kubectl port-forward")
+        yield f"http://127.0.0.1:{found[1]}"
     finally:
         process.terminate()
         process.wait()
