@@ -164,7 +164,9 @@ class Cluster:
                 opened(response)
                 for line in _lines(response):
                     event = _decoded(line)
-                    found = event.get("object") or {}
+                    found = event.get("object")
+                    if not isinstance(found, dict):
+                        return  # the end of the connection has torn it
                     if event.get("type") == "ERROR":
                         raise refusal(int(found.get("code") or 500), found, doing, self.namespace)
                     yield str(event.get("type")), found
