@@ -33,10 +33,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stilts_core.engine.kubernetes.client import Cluster, ExpiredError
+from stilts_core.engine.kubernetes.client import Cluster
 from stilts_core.engine.kubernetes.kinds import CONFIG_MAPS, JOBS, LEASES, NAMESPACES, NODES, PODS, Kind
 from stilts_core.engine.kubernetes.labels import WHOLE_FINGERPRINT
 from stilts_core.engine.kubernetes.launch import kubernetes_driver
+from stilts_core.engine.kubernetes.refusals import ExpiredError
 from stilts_core.engine.kubernetes.render import StudySource, Submission, render_submission
 from stilts_core.engine.states import GOOD
 from stilts_core.errors import ClusterError
