@@ -313,8 +313,9 @@ def drive(api: FakeApi, tmp_path: Path) -> int:
     return main(["drive", "study.yaml", "--metrics-port", "0", *arguments])
 
 
+@pytest.mark.parametrize("kept", [True, False])
 def test_a_failure_is_seen_retried_and_done(
-    failed: Play, api: FakeApi, stilts: Stilts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kept: bool, failed: Play, api: FakeApi, stilts: Stilts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert stilts("status", "--store", "store") == 1
     out = capsys.readouterr().out
@@ -331,6 +332,10 @@ def test_a_failure_is_seen_retried_and_done(
     assert driver_job(api)["metadata"]["uid"] != before
     assert stilts("status", "--store", "store") == 0
     assert "0 of 5 stages done, 1 queued, 4 waiting" in capsys.readouterr().out
+    if not kept:  # the failed Job has been there for as long as the profile says
+        (name,) = (name for name in api.objects["jobs"] if not name.endswith("-driver"))
+        api.remove("jobs", name)
+        api.remove("pods", f"{name}-0-x")
     failed.deed = lambda fingerprint, number: 65 if (fingerprint, number) == (TOP, 1) else 0
     failed.over = False
     with failed:

@@ -10,7 +10,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -24,12 +23,13 @@ from stilts_core.engine.kubernetes.kinds import PODS
 from stilts_core.engine.kubernetes.labels import STAGE, Object
 from stilts_core.engine.kubernetes.marks import Index, Key, condition, deleting_since
 from stilts_core.engine.kubernetes.observe import Objects, Seen, observe
+from stilts_core.engine.kubernetes.own_job import CancelledError
 from stilts_core.engine.kubernetes.pod_state import end_of, has_ended
 from stilts_core.engine.kubernetes.refusals import ForbiddenError
 from stilts_core.engine.kubernetes.render import Submission
 from stilts_core.engine.kubernetes.sources import Sources
 from stilts_core.engine.kubernetes.verdict import culprit_of
-from stilts_core.errors import ClusterError, StiltsError
+from stilts_core.errors import StiltsError
 from stilts_core.planning.plan import Stage
 from stilts_core.spec.profile import Placement
 from stilts_core.stages.snapshot import Phase
@@ -49,14 +49,17 @@ class _Pending:
 
     Attributes:
         number: that it was asked for; the one that it gets may be higher.
+        known: the stage's attempts by which the driver decided to have another one.
         flying: a thread works on it.
         retry_at: when to try again, seconds since the epoch.
         begun: what came of it, once the cluster has it.
-        unwanted: it was stopped before it was there.
+        unwanted: it was stopped before it was there, and is not tried again; what has been made meanwhile, by
+            whomever, is stopped once it is seen.
     """
 
     stage: Stage
     number: int
+    known: dict[int, Observation]
     since: float
     why: str = ""
     flying: bool = True
@@ -126,6 +129,7 @@ class KubernetesBackend:
 
         Raises:
             ClusterError: a right is missing.
+            CancelledError: the study was cancelled.
         """
         if self._fatal is not None:
             raise self._fatal
@@ -155,7 +159,8 @@ class KubernetesBackend:
         with self._lock:
             if stage.fingerprint in self._pending:
                 return
-            self._pending[stage.fingerprint] = pending = _Pending(stage, attempt, self._clock())
+            known = self._known(stage.fingerprint)
+            self._pending[stage.fingerprint] = pending = _Pending(stage, attempt, known, self._clock())
         self._calls.submit(partial(self._begin, pending))
 
     def stop(self, fingerprint: str, attempt: int, *, kill: bool = False) -> None:
@@ -259,7 +264,9 @@ class KubernetesBackend:
                 key[0] == fingerprint and each.observation.phase is not Phase.ENDED for key, each in seen.items()
             )
             there = begun is not None and begun.made is not None and self._sources.has_seen(begun.kind, begun.made)
-            if there or (live and begun is None and not pending.flying):
+            waits = begun is None and not pending.flying
+            # Where there is news of the stage, the driver decides anew.
+            if there or (waits and (live or self._known(fingerprint).keys() != pending.known.keys())):
                 del self._pending[fingerprint]
                 continue
             if not pending.flying and begun is None and now >= pending.retry_at:
@@ -272,16 +279,17 @@ class KubernetesBackend:
             shown.append(Observation(fingerprint, number, Phase.QUEUED, pending.since, reason=why))
         return shown
 
+    def _known(self, fingerprint: str) -> dict[int, Observation]:
+        """The attempts at a stage that were observed last, by number."""
+        found = {**self._ended, **{key: seen.observation for key, seen in self._seen.items()}}
+        return {key[1]: observation for key, observation in found.items() if key[0] == fingerprint}
+
     def _begin(self, pending: _Pending) -> None:
         fingerprint = pending.stage.fingerprint
         try:
-            with self._lock:
-                known = {
-                    key[1]: observation
-                    for key, observation in (*self._ended.items(), *((k, s.observation) for k, s in self._seen.items()))
-                    if key[0] == fingerprint
-                }
-            begun = self._beginner.begin(pending.stage, pending.number, known)
+            begun = self._beginner.begin(pending.stage, pending.number, pending.known)
+        except CancelledError as error:
+            self._fatal = error
         except StiltsError as error:
             with self._lock:
                 now = self._clock()
@@ -303,7 +311,6 @@ class KubernetesBackend:
 
     def _begun(self, pending: _Pending, begun: Begun) -> None:
         fingerprint = pending.stage.fingerprint
-        unwanted = False
         with self._lock:
             pending.flying, self._forbidden_since = False, None
             for end in begun.ends:
@@ -314,10 +321,7 @@ class KubernetesBackend:
             elif begun.made is None:
                 self._pending.pop(fingerprint, None)
             else:
-                pending.begun, pending.why, unwanted = begun, "", pending.unwanted
-        if unwanted and begun.made is not None:
-            with suppress(ClusterError):  # the driver asks again once it sees the attempt
-                self._cluster.delete(begun.kind, begun.made["metadata"]["name"], uid=begun.made["metadata"]["uid"])
+                pending.begun, pending.why = begun, ""
 
     def _end(self, seen: Seen, kill: bool, asked_for: float) -> None:
         try:

@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 
 from stilts_core.engine.kubernetes.kinds import OWN_RIGHTS, PODS, Kind
 from stilts_core.engine.kubernetes.labels import Object
-from stilts_core.engine.kubernetes.refusals import ConflictError, ExpiredError, refusal, unreachable
+from stilts_core.engine.kubernetes.refusals import ConflictError, refusal, unreachable
 
 _PAGE = 500
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
@@ -360,6 +360,3 @@ def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     for chunk in response.stream(1 << 16):
         *lines, rest = (rest + chunk).split(b"\n")
         yield from (line for line in lines if line.strip())
-
-
-__all__ = ["Cluster", "Endpoint", "ExpiredError", "Listing", "Object", "Patience"]

@@ -12,6 +12,10 @@ from stilts_core.engine.kubernetes.marks import deleting_since
 from stilts_core.errors import ClusterError, MissingInputError
 
 
+class CancelledError(MissingInputError):
+    """The study is in the cluster no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """The ConfigMap that owns everything of a submission.
@@ -34,11 +38,11 @@ def find_anchor(cluster: Cluster, name: str) -> Anchor:
     """The anchor of this name.
 
     Raises:
-        MissingInputError: there is none, because the study was cancelled, say.
+        CancelledError: there is none.
     """
     found = cluster.get(CONFIG_MAPS, name)
     if found is None or deleting_since(found) is not None:
-        raise MissingInputError(
+        raise CancelledError(
             f"The study's ConfigMap {name} is not in namespace {cluster.namespace}: it was cancelled.",
             hint="Submit it again.",
         )

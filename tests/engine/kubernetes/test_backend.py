@@ -20,7 +20,7 @@ from stilts_core.engine.kubernetes.launch import kubernetes_driver
 from stilts_core.engine.kubernetes.look import look
 from stilts_core.engine.kubernetes.render import Submission
 from stilts_core.engine.states import State, Status
-from stilts_core.errors import ClusterError
+from stilts_core.errors import ClusterError, MissingInputError
 from stilts_core.planning.plan import Plan
 from stilts_core.spec.kubernetes import Kubernetes
 from stilts_core.spec.profile import Placement, Retries
@@ -127,6 +127,8 @@ def test_a_failure_that_another_attempt_would_repeat_is_final(api: FakeApi, stor
         api.remove("jobs", job["metadata"]["name"])
     assert run(api, store)[TOP].state is State.FAILED
     assert play.made == [(TOP, 1)]
+    api.remove("configmaps", "anchor")
+    api.put("configmaps", {"metadata": {"name": "anchor", "uid": "another-uid"}})
     # A new submission has new budgets, and goes on where the numbers end.
     play.deed = lambda fingerprint, number: 0
     play.submission = "another-uid"
@@ -267,6 +269,21 @@ def test_an_outage_of_the_api_is_survived_and_told(api: FakeApi, store: Store, p
         play.end(job, 0)
     assert states(found) == {State.DONE}
     assert "the API server answers again" in ear.notes
+
+
+def test_a_cancelled_study_gets_no_other_job(api: FakeApi, store: Store, play: Play) -> None:
+    play.deed = lambda fingerprint, number: None
+    with driving(api, store) as (driver, ear):
+        thread = threading.Thread(target=driver.run, daemon=True)
+        thread.start()
+        until(lambda: ear.statuses.get(TOP, Status(State.WAITING)).state is State.RUNNING)
+    api.remove("configmaps", "anchor")
+    for plural in ("jobs", "pods"):
+        for name in list(api.objects[plural]):
+            api.remove(plural, name)
+    with driving(api, store) as (driver, _), pytest.raises(MissingInputError, match="cancelled"):
+        driver.run()
+    assert not jobs(api)
 
 
 def test_stopping_deletes_the_jobs(api: FakeApi, store: Store, play: Play) -> None:
