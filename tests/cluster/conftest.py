@@ -10,7 +10,8 @@ import pytest
 
 from cluster.kubernetes import Kubernetes
 from cluster.machine.images import program_archive
-from cluster.machine.jobset import install_jobset
+from cluster.machine.jobset import NAMESPACE as JOBSET_NAMESPACE
+from cluster.machine.jobset import install_jobset, wait_for_jobset
 from cluster.machine.pins import JOBSET
 from cluster.machine.places import Places
 from cluster.provider import NotHereError, Provider, choose_provider
@@ -47,11 +48,12 @@ def s3(kubernetes: Kubernetes) -> ClusterS3:
 @pytest.fixture(scope="session")
 def jobset(provider: Provider, kubernetes: Kubernetes) -> None:
     """The JobSet controller in the cluster."""
-    if kubernetes.kubectl("get", "crd", "jobsets.jobset.x-k8s.io", "--ignore-not-found"):
-        return
-    cache = Places.of_environment().cache
-    provider.load([program_archive(JOBSET, cache, _quiet)])
-    install_jobset(kubernetes.kubectl, provider.programs["kubectl"])
+    there = kubernetes.within(JOBSET_NAMESPACE)
+    if not there.kubectl("get", "deployment", "--selector=control-plane=controller-manager", "--output=name"):
+        cache = Places.of_environment().cache
+        provider.load([program_archive(JOBSET, cache, _quiet)])
+        install_jobset(there.kubectl, provider.programs["kubectl"])
+    wait_for_jobset(there.kubectl)
 
 
 @pytest.fixture
