@@ -351,7 +351,7 @@ def test_the_check_is_a_study_without_gpus(rendered: dict[str, list[dict[str, An
     assert stand_in["metadata"]["name"] == anchor["metadata"]["name"]
     assert driver["spec"]["activeDeadlineSeconds"] == 900
     command = driver["spec"]["template"]["spec"]["containers"][0]["command"]
-    assert command[-2:] == ["--store", "s3://studies/team/check/$(POD_NAME)"]
+    assert command[-3:] == ["--strict", "--store", "s3://studies/team/check/$(POD_NAME)"]
     assert not any("-check" in each["metadata"]["name"] for each in [*rendered["nothing"], *rendered["quiet"]])
 
 

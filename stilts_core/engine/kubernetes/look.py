@@ -43,6 +43,7 @@ from stilts_core.storage.manifest import Attempt, Manifest
 from stilts_core.storage.parallel import bounded_map
 
 _READERS = 16
+_NOT_THERE = "the study is not in the cluster: it was not submitted, or was cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def look(cluster: Cluster, store: Store, plan: Plan, anchor: str, placement: Pla
         if each.phase is not Phase.ENDED or each.attempt > pardoned.get(each.fingerprint, 0)
     ]
     decision = decide(graph, manifests.keys(), observations, limits_of(placement), now)
-    driver = _driver(cluster, found, objects) if found else Status(State.CANCELLED, "the study is not in the cluster")
+    driver = _driver(cluster, found, objects) if found else Status(State.CANCELLED, _NOT_THERE)
     statuses = dict(decision.statuses)
     for action in decision.actions:
         if isinstance(action, Start):

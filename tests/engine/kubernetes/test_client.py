@@ -217,7 +217,7 @@ def test_a_kubeconfig_gives_server_namespace_and_credentials(api: FakeApi, tmp_p
     assert api.authorization == {"Bearer secret-token"}
     assert Cluster.connect(kubeconfig=file, context="other").namespace == "default"
     assert Cluster.connect(kubeconfig=file, namespace="team").namespace == "team"
-    with pytest.raises(ClusterError, match="No cluster is configured"):
+    with pytest.raises(ClusterError, match='no context "third"'):
         Cluster.connect(kubeconfig=file, context="third")
     with pytest.raises(ClusterError, match="No cluster is configured"):
         Cluster.connect(kubeconfig=tmp_path / "none")
