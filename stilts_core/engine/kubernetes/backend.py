@@ -10,7 +10,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,20 +22,24 @@ from stilts_core.engine.kubernetes.kinds import PODS
 from stilts_core.engine.kubernetes.labels import STAGE, Object
 from stilts_core.engine.kubernetes.marks import Index, Key, condition, deleting_since
 from stilts_core.engine.kubernetes.observe import Objects, Seen, observe
+from stilts_core.engine.kubernetes.own_job import CancelledError
 from stilts_core.engine.kubernetes.pod_state import end_of, has_ended
 from stilts_core.engine.kubernetes.refusals import ForbiddenError
 from stilts_core.engine.kubernetes.render import Submission
 from stilts_core.engine.kubernetes.sources import Sources
 from stilts_core.engine.kubernetes.verdict import culprit_of
-from stilts_core.errors import ClusterError, StiltsError
+from stilts_core.errors import StiltsError
 from stilts_core.planning.plan import Stage
 from stilts_core.spec.profile import Placement
 from stilts_core.stages.snapshot import Phase
 from stilts_core.storage.base import Store
+from stilts_core.storage.commit import read_manifest
 
 _WORKERS = 8  # calls at once
 _SETTLE_SECONDS = 0.02  # events come in flocks
 _LISTING_SECONDS = 60.0
+_ASK_SECONDS = 5.0  # between two requests to stop the same attempt
+_LEAVE_SECONDS = 30.0  # for an attempt to end by itself once its stage has committed
 
 
 @dataclass
@@ -45,14 +48,17 @@ class _Pending:
 
     Attributes:
         number: that it was asked for; the one that it gets may be higher.
+        known: the stage's attempts by which the driver decided to have another one.
         flying: a thread works on it.
         retry_at: when to try again, seconds since the epoch.
         begun: what came of it, once the cluster has it.
-        unwanted: it was stopped before it was there.
+        unwanted: it was stopped before it was there, and is not tried again; what has been made meanwhile, by
+            whomever, is stopped once it is seen.
     """
 
     stage: Stage
     number: int
+    known: dict[int, Observation]
     since: float
     why: str = ""
     flying: bool = True
@@ -86,15 +92,16 @@ class KubernetesBackend:
         self._fingerprints = [stage.fingerprint for stage in stages]
         self._index = Index.of(self._fingerprints)
         self._cluster, self._submission, self._placement = cluster, submission, placement
-        self._note, self._clock = note, clock
+        self._store, self._note, self._clock = store, note, clock
         self._lost_after = float(placement.kubernetes.lost_node_seconds)
         self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._pending: dict[str, _Pending] = {}
         self._ended: dict[Key, Observation] = {}  # for good; their objects need not be looked at again
         self._seen: dict[Key, Seen] = {}
-        self._asked: set[tuple[Key, bool]] = set()
+        self._asked: dict[tuple[Key, bool], tuple[float, float]] = {}  # first and last time
         self._fatal: Exception | None = None
+        self._forbidden_since: float | None = None
         self._trouble = False
         self._sources = Sources(cluster, placement, submission.plan_digest, self.wake)
         self._records = Records(store, self.wake, period)
@@ -118,6 +125,7 @@ class KubernetesBackend:
 
         Raises:
             ClusterError: a right is missing.
+            CancelledError: the study was cancelled.
         """
         if self._fatal is not None:
             raise self._fatal
@@ -147,7 +155,8 @@ class KubernetesBackend:
         with self._lock:
             if stage.fingerprint in self._pending:
                 return
-            self._pending[stage.fingerprint] = pending = _Pending(stage, attempt, self._clock())
+            known = self._known(stage.fingerprint)
+            self._pending[stage.fingerprint] = pending = _Pending(stage, attempt, known, self._clock())
         self._calls.submit(partial(self._begin, pending))
 
     def stop(self, fingerprint: str, attempt: int, *, kill: bool = False) -> None:
@@ -158,11 +167,12 @@ class KubernetesBackend:
                 pending.unwanted = True
                 if not pending.flying and pending.begun is None:
                     del self._pending[fingerprint]
-            seen = self._seen.get(key)
-            if seen is None or (key, kill) in self._asked:
+            seen, now = self._seen.get(key), self._clock()
+            first, last = self._asked.get((key, kill), (now, 0.0))
+            if seen is None or now - last < _ASK_SECONDS:
                 return
-            self._asked.add((key, kill))
-        self._calls.submit(partial(self._end, seen, kill))
+            self._asked[key, kill] = (first, now)
+        self._calls.submit(partial(self._end, seen, kill, now - first))
 
     def log(self, fingerprint: str, attempt: int) -> bytes | None:
         key = (fingerprint, attempt)
@@ -245,7 +255,9 @@ class KubernetesBackend:
                 key[0] == fingerprint and each.observation.phase is not Phase.ENDED for key, each in seen.items()
             )
             there = begun is not None and begun.made is not None and self._sources.has_seen(begun.kind, begun.made)
-            if there or (live and begun is None and not pending.flying):
+            waits = begun is None and not pending.flying
+            # Where there is news of the stage, the driver decides anew.
+            if there or (waits and (live or self._known(fingerprint).keys() != pending.known.keys())):
                 del self._pending[fingerprint]
                 continue
             if not pending.flying and begun is None and now >= pending.retry_at:
@@ -258,22 +270,28 @@ class KubernetesBackend:
             shown.append(Observation(fingerprint, number, Phase.QUEUED, pending.since, reason=why))
         return shown
 
+    def _known(self, fingerprint: str) -> dict[int, Observation]:
+        """The attempts at a stage that were observed last, by number."""
+        found = {**self._ended, **{key: seen.observation for key, seen in self._seen.items()}}
+        return {key[1]: observation for key, observation in found.items() if key[0] == fingerprint}
+
     def _begin(self, pending: _Pending) -> None:
         fingerprint = pending.stage.fingerprint
         try:
-            with self._lock:
-                known = {
-                    key[1]: observation
-                    for key, observation in (*self._ended.items(), *((k, s.observation) for k, s in self._seen.items()))
-                    if key[0] == fingerprint
-                }
-            begun = self._beginner.begin(pending.stage, pending.number, known)
-        except ForbiddenError as error:
+            begun = self._beginner.begin(pending.stage, pending.number, pending.known)
+        except CancelledError as error:
             self._fatal = error
         except StiltsError as error:
             with self._lock:
+                now = self._clock()
+                if not isinstance(error, ForbiddenError):
+                    self._forbidden_since = None
+                elif self._forbidden_since is None:
+                    self._forbidden_since = now
+                elif now - self._forbidden_since >= self._cluster.patience.refusal:
+                    self._fatal = error
                 pending.why, pending.flying = error.message, False
-                pending.retry_at = self._clock() + self._cluster.patience.backoff_cap
+                pending.retry_at = now + self._cluster.patience.backoff_cap / 2
                 if pending.unwanted:
                     self._pending.pop(fingerprint, None)
         except Exception as error:  # noqa: BLE001 (raised again where somebody hears it)
@@ -284,9 +302,8 @@ class KubernetesBackend:
 
     def _begun(self, pending: _Pending, begun: Begun) -> None:
         fingerprint = pending.stage.fingerprint
-        unwanted = False
         with self._lock:
-            pending.flying = False
+            pending.flying, self._forbidden_since = False, None
             for end in begun.ends:
                 end = replace(end, since=end.since or self._clock())
                 self._ended.setdefault((fingerprint, end.attempt), end)
@@ -295,23 +312,20 @@ class KubernetesBackend:
             elif begun.made is None:
                 self._pending.pop(fingerprint, None)
             else:
-                pending.begun, pending.why, unwanted = begun, "", pending.unwanted
-        if unwanted and begun.made is not None:
-            with suppress(ClusterError):  # the driver asks again once it sees the attempt
-                self._cluster.delete(begun.kind, begun.made["metadata"]["name"], uid=begun.made["metadata"]["uid"])
+                pending.begun, pending.why = begun, ""
 
-    def _end(self, seen: Seen, kill: bool) -> None:
+    def _end(self, seen: Seen, kill: bool, asked_for: float) -> None:
         try:
+            if not kill and asked_for < _LEAVE_SECONDS and read_manifest(self._store, seen.key[0]) is not None:
+                return  # it has committed: its pods are keeping their logs, and are about to end
             if seen.name:
                 self._cluster.delete(seen.kind, seen.name, uid=seen.uid)
             if kill:
                 for pod in self._sources.objects().pods:
                     if self._index.key(pod) == seen.key and deleting_since(pod) is None:
                         self._cluster.delete(PODS, pod["metadata"]["name"], grace=0)
-        except ClusterError as error:
-            self._note(str(error))
-            with self._lock:
-                self._asked.discard((seen.key, kill))
+        except StiltsError as error:
+            self._note(error.message)  # it is asked again
 
     def _tell_trouble(self) -> None:
         trouble = self._sources.trouble

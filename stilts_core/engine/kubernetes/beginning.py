@@ -14,6 +14,7 @@ from stilts_core.engine.kubernetes.labels import PLAN_DIGEST, WHOLE_FINGERPRINT,
 from stilts_core.engine.kubernetes.marks import condition, deleting_since, owner_of
 from stilts_core.engine.kubernetes.names import stage_name
 from stilts_core.engine.kubernetes.observe import Seen
+from stilts_core.engine.kubernetes.own_job import CancelledError, find_anchor
 from stilts_core.engine.kubernetes.refusals import ConflictError, InvalidError
 from stilts_core.engine.kubernetes.render import StageAttempt, Submission, render_stage
 from stilts_core.errors import Budget, SpecError
@@ -66,6 +67,7 @@ class Beginner:
             known: the stage's attempts that were observed, by number.
 
         Raises:
+            CancelledError: the anchor is gone.
             StiltsError: store or cluster cannot be used now.
         """
         if any(observation.phase is not Phase.ENDED for observation in known.values()):
@@ -81,6 +83,10 @@ class Beginner:
             if read_manifest(self._store, stage.fingerprint) is not None:
                 return Begun(past.highest, later="it has committed meanwhile")
         self._bury(stage.fingerprint)
+        # The collector of garbage may take the stages' Jobs before the driver's; they must not be made again then.
+        anchor = find_anchor(self._cluster, self._submission.anchor)
+        if anchor.uid != self._submission.anchor_uid:
+            raise CancelledError("The study was cancelled and submitted anew; another driver drives it.")
         number = max(number, past.highest + 1, *(attempt + 1 for attempt in known))
         for candidate in range(number, number + _TRIES):
             begun = self._make(stage, candidate, retry=candidate > 1)

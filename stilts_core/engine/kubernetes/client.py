@@ -41,6 +41,8 @@ class Patience:
         connect, read: of one try. A watch may be silent for ``silence`` until it is begun again.
         tries: of one call, with waits between them that grow from ``backoff`` to ``backoff_cap``.
         watch: after which the server ends a watch.
+        refusal: for which a right has to be missing until that is believed: an API server that has just started
+            knows no rights yet, and refuses everything.
     """
 
     connect: float = 5.0
@@ -50,6 +52,7 @@ class Patience:
     backoff: float = 0.3
     backoff_cap: float = 10.0
     watch: float = 240.0
+    refusal: float = 20.0
 
     def pause(self, failures: int) -> float:
         """How long to wait after so many failures in a row, with jitter."""

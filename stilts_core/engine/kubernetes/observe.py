@@ -223,7 +223,8 @@ class _Look:
             return None
         since = (lost_since(pod) or 0.0) + self.lost_after
         node = node_of(pod)
-        reason = f"the node {node} is gone: its pod has not ended, and is not waited for"
+        where = f"the node {node} is gone: " if node else ""
+        reason = f"{where}its pod has not ended in time, and is not waited for"
         return self._ended(Verdict(None, reason, Budget.INFRASTRUCTURE, since))
 
     def _over(self, handle: Object | None) -> Observation | None:

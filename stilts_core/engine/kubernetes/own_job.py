@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stilts_core.engine.kubernetes.client import Cluster
 from stilts_core.engine.kubernetes.kinds import CONFIG_MAPS, JOBS, PODS, SERVICES, Kind
 from stilts_core.engine.kubernetes.labels import Object, owned_by
 from stilts_core.engine.kubernetes.marks import deleting_since
-from stilts_core.errors import MissingInputError
+from stilts_core.errors import ClusterError, MissingInputError
+
+
+class CancelledError(MissingInputError):
+    """The study is in the cluster no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +33,11 @@ def find_anchor(cluster: Cluster, name: str) -> Anchor:
     """The anchor of this name.
 
     Raises:
-        MissingInputError: there is none, because the study was cancelled, say.
+        CancelledError: there is none.
     """
     found = cluster.get(CONFIG_MAPS, name)
     if found is None or deleting_since(found) is not None:
-        raise MissingInputError(
+        raise CancelledError(
             f"The study's ConfigMap {name} is not in namespace {cluster.namespace}: it was cancelled.",
             hint="Submit it again.",
         )
@@ -64,4 +69,5 @@ def adopt(cluster: Cluster, anchor: Anchor, job: str | None) -> None:
 def begin_no_other(cluster: Cluster, job: str | None) -> None:
     """Have no other pod of the driver's Job follow this one: it would only fail in the same way."""
     if job is not None:
-        cluster.patch(JOBS, job, {"spec": {"backoffLimit": 0}})
+        with suppress(ClusterError):  # then others follow, and find the same
+            cluster.patch(JOBS, job, {"spec": {"backoffLimit": 0}})

@@ -37,7 +37,7 @@ class QuotaError(ClusterError):
 
 
 class InvalidError(ClusterError):
-    """The cluster, or a policy of it, will never take this object."""
+    """The cluster, or a policy of it, will never take this object, or does not have its kind."""
 
 
 class ExpiredError(ClusterError):
@@ -107,7 +107,7 @@ def refusal(status: int, answer: Mapping[str, Any], doing: str, namespace: str) 
                 hint=f"Name another with --namespace, or make it: kubectl create namespace {namespace}",
             )
         case 404:
-            return ClusterError(
+            return InvalidError(
                 f"{what}: {said or 'not found'}", hint="Check the namespace, and that the cluster has this API."
             )
         case _:

@@ -63,10 +63,10 @@ class Sources:
         self.check()
 
     def check(self) -> None:
-        """Raise the right that is missing, if one is without which nothing goes."""
+        """Raise what the cluster refuses, if nothing goes without it."""
         for watched in self._needed():
-            if watched.forbidden is not None:
-                raise watched.forbidden
+            if watched.refused is not None:
+                raise watched.refused
 
     @property
     def trouble(self) -> ClusterError | None:

@@ -13,10 +13,9 @@ import urllib3
 
 from stilts_core.engine.kubernetes.client import Cluster, Object
 from stilts_core.engine.kubernetes.kinds import Kind
-from stilts_core.engine.kubernetes.refusals import ExpiredError, ForbiddenError
+from stilts_core.engine.kubernetes.refusals import ExpiredError, ForbiddenError, InvalidError
 from stilts_core.errors import ClusterError
 
-_FORBIDDEN_SECONDS = 30.0  # a right that is missing may be given meanwhile
 _GONE = 2000
 
 
@@ -49,6 +48,7 @@ class Watched:
         self._response: urllib3.BaseHTTPResponse | None = None
         self._error: ClusterError | None = None
         self._failures = 0
+        self._refused_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"watch-{kind.plural}", daemon=True)
 
     def start(self) -> None:
@@ -69,7 +69,7 @@ class Watched:
     def ready(self, seconds: float) -> bool:
         """Whether the objects have been listed, or why not is known, within so many seconds."""
         deadline = time.monotonic() + seconds
-        while not self._listed.is_set() and self.forbidden is None:
+        while not self._listed.is_set() and self.refused is None:
             if time.monotonic() >= deadline or self._over.is_set():
                 return False
             self._listed.wait(0.05)
@@ -81,9 +81,12 @@ class Watched:
         return self._error
 
     @property
-    def forbidden(self) -> ForbiddenError | None:
-        """The right that is missing, if one is."""
-        return self._error if isinstance(self._error, ForbiddenError) else None
+    def refused(self) -> ClusterError | None:
+        """Why there will be no copy, until somebody changes the cluster: a right or the kind itself is missing."""
+        error, since = self._error, self._refused_since
+        if since is None or not isinstance(error, ForbiddenError | InvalidError):
+            return None
+        return error if time.monotonic() - since >= self._cluster.patience.refusal else None
 
     def objects(self) -> list[Object]:
         with self._lock:
@@ -111,10 +114,14 @@ class Watched:
             except ExpiredError:
                 self._version = None
                 self._over.wait(self._cluster.patience.pause(0))
-            except ForbiddenError as error:
+            except (ForbiddenError, InvalidError) as error:
+                if self._refused_since is None:
+                    self._refused_since = time.monotonic()
                 self._told(error)
                 self._version = None  # whoever may list but not watch lists from time to time
-                self._over.wait(_FORBIDDEN_SECONDS)
+                self._over.wait(self._cluster.patience.pause(self._failures))
+                self._failures += 1
+                self._changed()
             except ClusterError as error:
                 # A watch that breaks off is begun again; it is a failure when that cannot be done.
                 if self._failures:

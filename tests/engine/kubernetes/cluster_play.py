@@ -77,8 +77,8 @@ class Play:
         """Run a Job's pod from its beginning to its end."""
         fingerprint, number, attempt = identify(job)
         code = self.deed(fingerprint, number)
-        write_heartbeat(self.store, fingerprint, attempt, Heartbeat(updated=datetime.now(UTC), step=1, total=2))
         self.api.put("pods", pod_of(job, {"running": {"startedAt": stamp()}}, "Running"))
+        write_heartbeat(self.store, fingerprint, attempt, Heartbeat(updated=datetime.now(UTC), step=1, total=2))
         if code is None:
             return
         if code == 0:

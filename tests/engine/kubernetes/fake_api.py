@@ -17,7 +17,7 @@ import urllib3
 from stilts_core.engine.kubernetes.client import Cluster, Endpoint, Patience
 
 Object = dict[str, Any]
-QUICK = Patience(connect=2.0, read=2.0, silence=5.0, tries=4, backoff=0.005, backoff_cap=0.02, watch=5.0)
+QUICK = Patience(connect=2.0, read=2.0, silence=5.0, tries=4, backoff=0.005, backoff_cap=0.02, watch=5.0, refusal=0.1)
 
 
 @dataclass
@@ -40,6 +40,7 @@ class FakeApi:
     changed: threading.Condition = field(default_factory=threading.Condition)
     over: bool = False
     cuts: int = 0
+    authorization: set[str] = field(default_factory=set)
 
     def put(self, plural: str, found: Object) -> Object:
         """Create or replace an object, as some other program."""
@@ -132,6 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else {}
         api.requests.append((self.command, self.path))
+        api.authorization.add(self.headers.get("authorization", ""))
         refused = api.refuse(self.command, self.path)
         if refused is not None:
             self._answer(*refused)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cluster_play import Play, identify, pod_of, stamp
 from engine_plans import diamond, plan_of
 from engine_support import until
-from fake_api import FakeApi, Object, serving, status
+from fake_api import QUICK, FakeApi, Object, serving, status
 
 from stilts_core.engine.driver import Driver, Pace
+from stilts_core.engine.kubernetes.client import Patience
 from stilts_core.engine.kubernetes.launch import kubernetes_driver
 from stilts_core.engine.kubernetes.look import look
 from stilts_core.engine.kubernetes.render import Submission
 from stilts_core.engine.states import State, Status
-from stilts_core.errors import ClusterError
+from stilts_core.errors import ClusterError, MissingInputError
 from stilts_core.planning.plan import Plan
 from stilts_core.spec.kubernetes import Kubernetes
 from stilts_core.spec.profile import Placement, Retries
@@ -67,13 +69,18 @@ def play(api: FakeApi, store: Store, tmp_path: Path) -> Iterator[Play]:
 
 @contextmanager
 def driving(
-    api: FakeApi, store: Store, placement: Placement = PLACEMENT, uid: str = "anchor-uid", plan: Plan = PLAN
+    api: FakeApi,
+    store: Store,
+    placement: Placement = PLACEMENT,
+    uid: str = "anchor-uid",
+    plan: Plan = PLAN,
+    patience: Patience = QUICK,
 ) -> Iterator[tuple[Driver, Ear]]:
     ear = Ear()
     submission = Submission(plan.name, plan.digest(), "anchor", uid, "lab", "s3://bucket/x", "s3://bucket/x/plan.json")
     pace = Pace(sweep=0.5, grace=1.0, storage_retry=0.05, storage_patience=1.0)
     with kubernetes_driver(
-        plan, store, api.cluster(), submission, placement, ear, pace=pace, backoff=0.01, period=0.1
+        plan, store, api.cluster(patience), submission, placement, ear, pace=pace, backoff=0.01, period=0.1
     ) as driver:
         yield driver, ear
 
@@ -120,6 +127,8 @@ def test_a_failure_that_another_attempt_would_repeat_is_final(api: FakeApi, stor
         api.remove("jobs", job["metadata"]["name"])
     assert run(api, store)[TOP].state is State.FAILED
     assert play.made == [(TOP, 1)]
+    api.remove("configmaps", "anchor")
+    api.put("configmaps", {"metadata": {"name": "anchor", "uid": "another-uid"}})
     # A new submission has new budgets, and goes on where the numbers end.
     play.deed = lambda fingerprint, number: 0
     play.submission = "another-uid"
@@ -234,6 +243,19 @@ def test_a_missing_right_ends_the_run_with_a_sentence(api: FakeApi, store: Store
         pass
 
 
+def test_a_server_that_knows_no_rights_yet_is_not_believed(api: FakeApi, store: Store, play: Play) -> None:
+    patience = replace(QUICK, refusal=60.0)
+    no = (403, status(403, "Forbidden", "not yet"))
+    api.refuse = lambda method, path: no if method == "POST" else None
+    with driving(api, store, patience=patience) as (driver, ear), in_background(driver) as found:
+        until(lambda: "not yet" in ear.statuses.get(TOP, Status(State.WAITING)).why)
+        api.refuse = lambda method, path: no
+        api.cut()
+        until(lambda: any("not yet" in note for note in ear.notes))
+        api.refuse = lambda method, path: None
+    assert states(found) == {State.DONE}
+
+
 def test_an_outage_of_the_api_is_survived_and_told(api: FakeApi, store: Store, play: Play) -> None:
     play.deed = lambda fingerprint, number: None if fingerprint == TOP else 0
     with driving(api, store) as (driver, ear), in_background(driver) as found:
@@ -249,6 +271,21 @@ def test_an_outage_of_the_api_is_survived_and_told(api: FakeApi, store: Store, p
     assert "the API server answers again" in ear.notes
 
 
+def test_a_cancelled_study_gets_no_other_job(api: FakeApi, store: Store, play: Play) -> None:
+    play.deed = lambda fingerprint, number: None
+    with driving(api, store) as (driver, ear):
+        thread = threading.Thread(target=driver.run, daemon=True)
+        thread.start()
+        until(lambda: ear.statuses.get(TOP, Status(State.WAITING)).state is State.RUNNING)
+    api.remove("configmaps", "anchor")
+    for plural in ("jobs", "pods"):
+        for name in list(api.objects[plural]):
+            api.remove(plural, name)
+    with driving(api, store) as (driver, _), pytest.raises(MissingInputError, match="cancelled"):
+        driver.run()
+    assert not jobs(api)
+
+
 def test_stopping_deletes_the_jobs(api: FakeApi, store: Store, play: Play) -> None:
     play.deed = lambda fingerprint, number: None
     with driving(api, store) as (driver, ear), in_background(driver) as found:
@@ -260,6 +297,17 @@ def test_stopping_deletes_the_jobs(api: FakeApi, store: Store, play: Play) -> No
     assert states(found) == {State.CANCELLED}
 
 
+def test_who_is_about_to_end_after_the_commit_is_left_alone(api: FakeApi, store: Store, play: Play) -> None:
+    play.deed = lambda fingerprint, number: None if fingerprint == TOP else 0
+    with driving(api, store) as (driver, ear), in_background(driver) as found:
+        until(lambda: ear.statuses.get(TOP, Status(State.WAITING)).state is State.RUNNING)
+        (job,) = jobs(api)
+        play.commit(TOP, identify(job)[2])
+        until(lambda: ear.statuses[TOP].state is State.DONE)  # the store was swept before the pod ended
+    assert states(found) == {State.DONE}
+    assert job["metadata"]["name"] in api.objects["jobs"]
+
+
 def test_the_window_bounds_the_jobs_in_flight(api: FakeApi, store: Store, play: Play) -> None:
     play.deed = lambda fingerprint, number: 0 if fingerprint == TOP else None
     placement = PLACEMENT.model_copy(update={"kubernetes": Kubernetes(window=2)})
@@ -267,7 +315,9 @@ def test_the_window_bounds_the_jobs_in_flight(api: FakeApi, store: Store, play: 
         thread = threading.Thread(target=driver.run, daemon=True)
         thread.start()
         until(lambda: any("a place among the Jobs in flight" in status.why for status in ear.statuses.values()))
-    assert len(jobs(api)) == 3  # the first, which is done, and two in flight
+        until(lambda: len(play.made) == 3)  # the first, which is done, and two in flight
+        until(lambda: sum(status.state is State.RUNNING for status in ear.statuses.values()) == 2)
+    assert len(jobs(api)) == 3
 
 
 def test_a_person_sees_store_and_cluster_together(api: FakeApi, store: Store, play: Play) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from engine_support import until
 from fake_api import QUICK, FakeApi, Object, serving, status
 
 from stilts_core.engine.kubernetes.client import Cluster
-from stilts_core.engine.kubernetes.kinds import JOBS, PODS
+from stilts_core.engine.kubernetes.kinds import JOB_SETS, JOBS, PODS
 from stilts_core.engine.kubernetes.refusals import (
     ExpiredError,
     ForbiddenError,
@@ -172,7 +174,7 @@ def test_a_missing_right_is_known_and_outages_end(api: FakeApi) -> None:
     watched = Watched(api.cluster(), PODS, changed=heard.set)
     watched.start()
     assert watched.ready(5.0)
-    assert watched.forbidden is not None
+    assert watched.refused is not None
     watched.stop()
     watched.join(5.0)
     api.refuse = lambda method, path: (500, status(500, "InternalError", "etcd is away"))
@@ -182,5 +184,42 @@ def test_a_missing_right_is_known_and_outages_end(api: FakeApi) -> None:
     api.refuse = lambda method, path: None
     until(lambda: watched.error is None)
     assert watched.ready(5.0)
+    watched.stop()
+    watched.join(5.0)
+
+
+def test_a_kubeconfig_gives_server_namespace_and_credentials(api: FakeApi, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": api.url}}],
+        "users": [{"name": "u", "user": {"token": "secret-token"}}],
+        "contexts": [
+            {"name": "one", "context": {"cluster": "c", "user": "u", "namespace": "lab"}},
+            {"name": "other", "context": {"cluster": "c", "user": "u"}},
+        ],
+        "current-context": "one",
+    }
+    file.write_text(json.dumps(config))
+    cluster = Cluster.connect(kubeconfig=file)
+    assert (cluster.url, cluster.namespace) == (api.url, "lab")
+    assert cluster.create(JOBS, job("one")) is not None
+    assert api.authorization == {"Bearer secret-token"}
+    assert Cluster.connect(kubeconfig=file, context="other").namespace == "default"
+    assert Cluster.connect(kubeconfig=file, namespace="team").namespace == "team"
+    with pytest.raises(ClusterError, match="No cluster is configured"):
+        Cluster.connect(kubeconfig=file, context="third")
+    with pytest.raises(ClusterError, match="No cluster is configured"):
+        Cluster.connect(kubeconfig=tmp_path / "none")
+
+
+def test_a_kind_that_the_cluster_lacks_is_said_at_once(api: FakeApi) -> None:
+    api.refuse = lambda method, path: (404, status(404, "NotFound", "the server could not find the resource"))
+    watched = Watched(api.cluster(), JOB_SETS)
+    watched.start()
+    assert watched.ready(5.0)
+    assert watched.refused is not None
+    assert "has this API" in str(watched.refused)
     watched.stop()
     watched.join(5.0)

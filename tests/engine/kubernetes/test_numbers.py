@@ -16,7 +16,7 @@ from stilts_core.engine.backend import Observation
 from stilts_core.engine.decide import Limits, Start, decide, describe_end
 from stilts_core.engine.graph import Capacity, Graph
 from stilts_core.engine.kubernetes.beginning import Beginner
-from stilts_core.engine.kubernetes.kinds import Kind
+from stilts_core.engine.kubernetes.kinds import CONFIG_MAPS, Kind
 from stilts_core.engine.kubernetes.observe import Objects, Record, observe
 from stilts_core.engine.kubernetes.render import Submission
 from stilts_core.engine.states import State
@@ -72,6 +72,8 @@ class Jobs:
     """The calls that `Beginner` makes, on a dictionary."""
 
     held: dict[str, dict[str, Any]] = field(default_factory=dict)
+    anchor: str = "first"
+    namespace: str = "lab"
 
     def create(self, kind: Kind, body: dict[str, Any]) -> dict[str, Any] | None:
         name = body["metadata"]["name"]
@@ -82,7 +84,7 @@ class Jobs:
         return self.held[name]
 
     def get(self, kind: Kind, name: str) -> dict[str, Any] | None:
-        return self.held.get(name)
+        return {"metadata": {"uid": self.anchor}} if kind == CONFIG_MAPS else self.held.get(name)
 
     def delete(self, kind: Kind, name: str, uid: str | None = None) -> bool:
         return self.held.pop(name, None) is not None
@@ -131,6 +133,7 @@ class World:
 
     def beginner(self) -> Beginner:
         submission = Submission("study", "0" * 64, "anchor", self.uid, "lab", "s3://bucket", "s3://bucket/plan.json")
+        self.jobs.anchor = self.uid
         return Beginner(self.jobs, self.store, submission, Placement())  # type: ignore[arg-type]
 
     def observe(self) -> dict[int, Observation]:

@@ -390,7 +390,7 @@ ENDED = [
     Case(
         "node gone",
         Phase.ENDED,
-        "the node node-a is gone: its pod has not ended, and is not waited for",
+        "the node node-a is gone: its pod has not ended in time, and is not waited for",
         jobs=[job(condition("FailureTarget"))],
         pods=[pod(0, DISRUPTED, deleted=40)],
         now=161,
