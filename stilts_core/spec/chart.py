@@ -118,7 +118,7 @@ class TrialServer(Frozen):
     """An S3 server for trials: one pod, no copies, no TLS, no backup. Not for production.
 
     Attributes:
-        enabled: true: the profile's store is this server, unless the profile says otherwise.
+        enabled: true: the profile's store is this server.
         image: versitygw.
         bucket: is made with the server.
         access_key: None: made when the chart is installed, and kept by upgrades.
@@ -147,7 +147,7 @@ class LocalQueue(Frozen):
 
     Attributes:
         cluster_queue: what it leads to; None: no LocalQueue is made.
-        api_version: of Kueue's objects; v1beta1 before Kueue 0.14.
+        api_version: of Kueue's objects, one that the cluster serves.
     """
 
     cluster_queue: ObjectName | None = None

@@ -141,7 +141,7 @@ def test_lint() -> None:
 def test_every_combination_is_objects_of_the_namespace(name: str, rendered: dict[str, list[dict[str, Any]]]) -> None:
     objects = rendered[name]
     assert {(each["kind"], each["apiVersion"]) for each in objects} <= set(API_VERSIONS.items())
-    keys = [(each["kind"], each["metadata"]["name"]) for each in objects]
+    keys = [(each["kind"], each["metadata"]["name"], _hook(each)) for each in objects]
     assert len(set(keys)) == len(keys)
     for each in objects:
         about = each["metadata"]
@@ -338,13 +338,13 @@ def test_the_profile_is_the_one_that_was_given(rendered: dict[str, list[dict[str
 
 
 def test_the_check_is_a_study_without_gpus(rendered: dict[str, list[dict[str, Any]]]) -> None:
-    anchor, driver = [each for each in rendered["large"] if "-check" in each["metadata"]["name"]]
+    anchor, stand_in, driver = [each for each in rendered["large"] if "-check" in each["metadata"]["name"]]
     spec = Profile.model_validate(yaml.safe_load(anchor["data"]["profile.yaml"])).spec
     assert (spec.device, spec.kubernetes.gpus_per_node, spec.kubernetes.nodes) == ("cpu", 0, 1)
     assert spec.kubernetes.kueue is not None
     assert (CHART / "check.yaml").read_text(encoding="utf-8") == anchor["data"]["study.yaml"]
-    hooks = [each["metadata"]["annotations"]["helm.sh/hook"] for each in (anchor, driver)]
-    assert hooks == ["test,post-delete", "test"]
+    assert [_hook(each) for each in (anchor, stand_in, driver)] == ["test", "post-delete", "test"]
+    assert stand_in["metadata"]["name"] == anchor["metadata"]["name"]
     assert driver["spec"]["activeDeadlineSeconds"] == 900
     command = driver["spec"]["template"]["spec"]["containers"][0]["command"]
     assert command[-2:] == ["--store", "s3://studies/team/check/$(POD_NAME)"]
@@ -474,6 +474,10 @@ def _policies(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {
         each["metadata"]["name"].rpartition("-")[2]: each["spec"] for each in objects if each["kind"] == "NetworkPolicy"
     }
+
+
+def _hook(document: dict[str, Any]) -> str | None:
+    return document["metadata"].get("annotations", {}).get("helm.sh/hook")
 
 
 def _component(name: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ from cluster.provider import Provider
 from stilts_core import __version__
 from stilts_core.engine.kubernetes.rights import DRIVER, JOBSETS
 
+MANIFESTS = CHART.parents[1] / "manifests"
 NODE_PORT = 30071
 RELEASE = "trial"
 NAME = "trial-stilts"
@@ -156,6 +157,15 @@ def test_every_object_is_accepted_in_a_restricted_namespace(release: Release) ->
         cluster.accepts(*(pod(f"pod-{number}", spec) for number, spec in enumerate(_pods(objects))))
 
 
+@pytest.mark.parametrize("folder", ["base", "trial"])
+def test_plain_manifests_are_accepted(namespace: Kubernetes, folder: str) -> None:
+    text = namespace.kubectl("kustomize", str(MANIFESTS / folder))
+    for each in yaml.safe_load_all(text):
+        if each["kind"] != "Namespace":
+            assert each["metadata"].pop("namespace") == "stilts"
+            namespace.accepts(each)
+
+
 def test_the_driver_may_do_what_it_needs_and_nothing_else(release: Release) -> None:
     cluster = release.cluster
     release.install({})
@@ -225,7 +235,8 @@ def test_helm_test_runs_a_study_through_driver_stages_and_store(release: Release
         manifests = [key for key in keys if key.startswith("studies/check/") and key.endswith("/manifest.json")]
         assert len(manifests) == 5 * run_number
         assert sum(key.endswith("/results/report.html") for key in keys) == run_number
-        wait_until(lambda: not cluster.get("jobs")["items"], "a test that went well leaves no Job", 60)
+    release.uninstall()
+    wait_until(lambda: not cluster.get("jobs,pods")["items"], "no Job or pod of the test is left", 60)
 
 
 def test_a_failed_test_can_be_looked_at_and_goes_with_the_release(release: Release) -> None:

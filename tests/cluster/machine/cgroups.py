@@ -41,4 +41,4 @@ def groups(pattern: str) -> list[Path]:
 
 
 def _hierarchies() -> list[Path]:
-    return [path for path in _ROOT.iterdir() if (path / "cgroup.procs").exists() and path.name != "unified"]
+    return [path for path in _ROOT.iterdir() if (path / "cgroup.procs").exists()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from cluster.machine.places import Places
 
 NAMESPACE = "k8s.io"
 _CONTENTS = "contents.json"
+_LAYERS = Path("io.containerd.snapshotter.v1.overlayfs/snapshots")
 _INDEXES = ("manifest.json", "index.json")  # of docker archives (which may have both) and of OCI archives
 
 
@@ -68,18 +70,29 @@ def is_current(places: Places, disk: Path) -> bool:
 
 
 def make_disk(places: Places, disk: Path) -> None:
-    """Make a node's disk anew: hard links to the store's layers, copies of its small databases."""
+    """Make a node's disk anew from the store: hard links to what was imported, copies of the small databases.
+
+    The layers, tens of thousands of files, are not there yet: ``layers`` says what to mount.
+    """
     disk.parent.mkdir(parents=True, exist_ok=True)
     unfinished = disk.with_suffix(".part")
     for old in (unfinished, disk):
         shutil.rmtree(old, ignore_errors=True)
     with _locked(places):
-        run("cp", "--archive", "--link", places.images, unfinished)
+        shutil.copytree(places.images, unfinished, copy_function=os.link, ignore=shutil.ignore_patterns(_LAYERS.name))
+        for layer in (places.images / _LAYERS).iterdir():
+            (unfinished / _LAYERS / layer.name).mkdir(mode=0o700, parents=True)
         for database in unfinished.rglob("*.db"):
             own = database.with_suffix(".own")
             shutil.copy2(database, own)
             own.replace(database)
     unfinished.replace(disk)
+
+
+def layers(places: Places, disk: Path) -> list[tuple[Path, Path]]:
+    """Where each layer of the store is, and where on a node's disk it belongs, to be mounted read-only."""
+    stored = places.images / _LAYERS
+    return [(stored / path.name, path) for path in (disk / _LAYERS).iterdir() if (stored / path.name).is_dir()]
 
 
 def _identity(archive: Path) -> str:
@@ -115,12 +128,17 @@ def _locked(places: Places) -> Iterator[None]:
 
 @contextmanager
 def _containerd(places: Places) -> Iterator[str]:
-    """A containerd on the store, for as long as something is imported; the address of its socket."""
+    """A containerd on the store, for as long as something is imported; the address of its socket.
+
+    Layers that no image has any more are removed only while there is no cluster: they may be mounted in a node.
+    """
+    delay = "24h" if places.state.is_dir() else "100ms"
     with tempfile.TemporaryDirectory(prefix="stilts-images-") as folder:
         socket, config, log = (Path(folder) / name for name in ("socket", "config.toml", "log"))
         config.write_text(
             f'version = 2\nroot = "{places.images}"\nstate = "{folder}/state"\n'
             f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\n  address = "{socket}"\n'
+            f'[plugins."io.containerd.gc.v1.scheduler"]\n  startup_delay = "{delay}"\n  schedule_delay = "{delay}"\n'
         )
         with log.open("wb") as output:
             process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from cluster.commands import ClusterError, run, wait_until
 from cluster.machine import network, node_init
 from cluster.machine.api import MERGE, Api
 from cluster.machine.cgroups import make_group, remove_group
-from cluster.machine.images import NAMESPACE, is_current, make_disk
+from cluster.machine.images import NAMESPACE, is_current, layers, make_disk
 from cluster.machine.node_files import write_node_files
 from cluster.machine.places import Places
 from cluster.machine.processes import Processes
@@ -155,7 +156,8 @@ class Node:
         """The namespaces, held by a first process that is known by its id on the machine."""
         if self.is_on():
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        mounts = [(str(layer), str(target)) for layer, target in layers(self.places, self.disk)]
+        (self.folder / node_init.LAYERS).write_text(json.dumps(mounts))
         command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
         command += [sys.executable, "-I", node_init.__file__, str(self.folder), *TARGETS]
         pid = self.processes.start(f"{self.name}.init", command, child=True)

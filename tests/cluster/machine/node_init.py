@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,14 +10,17 @@ import sys
 from pathlib import Path
 
 READY = "stilts-ready"
+LAYERS = "layers.json"
 
 
 def main(folder: Path, targets: list[str]) -> None:
-    """Mount the node's own folders over those that are named in its programs, and wait.
+    """Mount the layers of images, and the node's own folders over those that are named in its programs; wait.
 
     Args:
         folder: the node's folder; it has a folder for each target, named by the target's last part.
     """
+    for layer, target in json.loads((folder / LAYERS).read_text()):
+        _mount("-o", "bind,ro", layer, target)
     _mount("-t", "proc", "proc", "/proc")
     _mount("-t", "tmpfs", "tmpfs", "/run")
     for target in targets:

@@ -31,7 +31,7 @@ class Places:
     Attributes:
         cache: outlives the cluster.
         state: certificates, etcd, disks, logs, process ids; gone when the cluster is down. On the file system of the
-            cache, since the disks of the nodes begin as hard links into its store of images.
+            cache, since the disks of the nodes begin as links into its store of images.
     """
 
     cache: Path

@@ -67,17 +67,15 @@ def residue(places: Places) -> list[str]:
 
 
 def _processes(places: Places) -> list[tuple[int, str]]:
-    """Processes that run the cluster's programs or name its folder, but for this one and its parents."""
+    """Processes that name the cluster's folder, but for this one and its parent."""
     excused = {os.getpid(), os.getppid()}
     found = []
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) in excused:
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-            program = str((entry / "exe").readlink())
-        except OSError:
-            continue
-        if f"{places.state}/" in command or program.startswith(f"{places.cache}/bin/"):
-            found.append((int(entry.name), command))
+        if entry.name.isdigit() and int(entry.name) not in excused:
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            except OSError:
+                continue
+            if f"{places.state}/" in command:
+                found.append((int(entry.name), command))
     return found
