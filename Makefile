@@ -12,6 +12,11 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 STORE ?= store
 WORKERS ?= 2
+JOB ?= jobs/quickstart.yaml
+# more of a verb's options: PROFILE=FILE, OPTIONS='--context NAME'
+PROFILE ?=
+OPTIONS ?=
+ON = $(JOB) $(if $(PROFILE),--profile $(PROFILE)) $(OPTIONS)
 
 # Compiled byte code makes every later start seconds faster; it is written once, here.
 unexport PYTHONDONTWRITEBYTECODE
@@ -42,6 +47,12 @@ $(VENV)/.dev: $(VENV)/.train requirements/dev.txt
 	@$(INSTALL) --require-hashes --no-build-isolation -r requirements/dev.txt
 	@touch $@
 
+$(VENV)/.light: $(VENV)/.bootstrap requirements/light.txt requirements/build.txt pyproject.toml
+	@$(INSTALL) --require-hashes -r requirements/build.txt
+	@$(INSTALL) --require-hashes --no-build-isolation -r requirements/light.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
 $(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
 	@$(INSTALL) --require-hashes --no-build-isolation -r requirements/bench.txt
 	@touch $@
@@ -56,6 +67,18 @@ demo: $(VENV)/.train ## the sample study, from its YAML file to results/quicksta
 .PHONY: real-data
 real-data: $(VENV)/.train ## the study on real data slices; DATA=FOLDER says where they are
 	@$(BIN)/stilts run jobs/real-data.yaml --store $(STORE) --data $(DATA)
+
+.PHONY: submit
+submit: $(VENV)/.light ## run a study on Kubernetes: JOB=FILE PROFILE=FILE
+	@$(BIN)/stilts submit $(ON)
+
+.PHONY: status
+status: $(VENV)/.light ## how far a study is: JOB=FILE PROFILE=FILE
+	@$(BIN)/stilts status $(ON)
+
+.PHONY: results
+results: $(VENV)/.light ## the tables of what has committed: JOB=FILE PROFILE=FILE
+	@$(BIN)/stilts results $(ON)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## style, and imports that point one way

@@ -11,6 +11,7 @@
 # BASE              the base image; without it the one that `build.sh base` has made, else the one that the Dockerfile names
 # TARGETS           light, training or both
 # ARCHIVES          the folder of the archives
+# BUILD_FLAGS       more flags of the engine's build, --network=host or --platform=linux/arm64
 #
 # Index settings of pip and uv (environment, pip.conf) and the host's certificates are given to the build as secrets.
 set -euo pipefail
@@ -61,10 +62,10 @@ size_of() { # NAME -> bytes, unpacked
 }
 
 build() { # ARGUMENTS of the engine's build
-  case $engine in
-    docker) docker build "$@" ;;
-    *) "$engine" build --layers "$@" ;;
-  esac
+  local flags=()
+  [ "$engine" = docker ] || flags=(--layers) # the others keep none without it
+  # shellcheck disable=SC2086  # several flags
+  "$engine" build "${flags[@]}" ${BUILD_FLAGS:-} "$@"
 }
 
 # Settings of the package index as assignments: those of the environment, else the ones that pip knows.

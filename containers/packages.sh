@@ -20,8 +20,10 @@ site() { "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib
 compile() { python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash "$@"; }
 
 # The official Python images come without compiled modules, and a read-only root would keep every start that slow.
-stdlib=$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
-[ -d "$stdlib/__pycache__" ] || compile -x '/(test|tests|idlelib|lib2to3|ensurepip|site-packages)/' "$stdlib"
+if [ ! -e "$(python3 -c 'import decimal, importlib.util; print(importlib.util.cache_from_source(decimal.__file__))')" ]; then
+    compile -x '/(test|tests|idlelib|lib2to3|ensurepip|site-packages)/' \
+        "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+fi
 
 python3 -m venv "$work/tools"
 "$work/tools/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$locked/bootstrap.txt"
@@ -44,5 +46,5 @@ grep -v '^#' "$locked/unused.txt" | while read -r pattern; do
     # shellcheck disable=SC2086  # patterns are to be expanded
     rm -rf $pattern
 done
-# Only what is new here, so that no layer repeats another. Some packages ship templates that are not Python: no error.
-find . -name '*.py' -cnewer "$work/before" | compile -i - || :
+# Only what is new here, so that no layer repeats another. Some packages ship files for other versions of Python: no error.
+find . -name '*.py' -cnewer "$work/before" | compile -q -i - || :

@@ -15,11 +15,12 @@ import click
 
 from stilts_core.cli.options import open_study, study_options
 from stilts_core.cli.running import collect_results, conclude, keep_plan, keep_results
-from stilts_core.errors import Budget, SpecError, StiltsError, StoppedError, explain_exit
+from stilts_core.errors import Budget, ClusterError, SpecError, StiltsError, StoppedError, explain_exit
 
 if TYPE_CHECKING:
     from stilts_core.cli.options import OpenedStudy
     from stilts_core.engine.kubernetes.client import Cluster
+    from stilts_core.engine.kubernetes.labels import Object
     from stilts_core.engine.states import Status
 
 _TERMINATION_LOG = Path("/dev/termination-log")
@@ -38,6 +39,7 @@ class _LeftError(BaseException):
 @click.option("--kubeconfig", type=click.Path(path_type=Path), metavar="FILE", help="Default: this pod's cluster.")
 @click.option("--context", metavar="NAME", help="A context of the kubeconfig.")
 @click.option("--metrics-port", type=int, metavar="PORT", help="Default: 9464; 0: serve none.")
+@click.option("--strict", is_flag=True, help="End with exit status 1 where not every stage is done.")
 def command(
     study: Path,
     store: str | None,
@@ -49,8 +51,13 @@ def command(
     kubeconfig: Path | None,
     context: str | None,
     metrics_port: int | None,
+    strict: bool,
 ) -> int:
-    """Bring a study to its end in a cluster. The pod that `stilts submit` makes runs this."""
+    """Bring a study to its end in a cluster. The pod that `stilts submit` makes runs this.
+
+    A study that came to its end is exit status 0, failed stages or not: its Job would begin another pod after any
+    other, which could do no more. How it ended stands on the anchor.
+    """
     from stilts_core.engine.kubernetes.client import Cluster
     from stilts_core.engine.kubernetes.environment import METRICS_PORT
     from stilts_core.engine.kubernetes.own_job import begin_no_other, own_job
@@ -63,15 +70,15 @@ def command(
                 opened = open_study(study, store, data_root, profile_path)
                 check_digest(opened, plan_digest)
                 port = METRICS_PORT if metrics_port is None else metrics_port
-                status = _conclude(opened, _drive(opened, cluster, anchor, job, port))
+                status = _conclude(opened, cluster, anchor, _drive(opened, cluster, anchor, job, port))
             except StiltsError as error:
                 _leave_word(str(error))
                 if explain_exit(error.exit_code).budget is Budget.NONE:
                     begin_no_other(cluster, job)
                 raise
-            if status:
+            if status and strict:
                 begin_no_other(cluster, job)
-            return status
+            return status if strict else 0
     except _LeftError:
         word = "The driver was asked to end. The stages go on; the next driver takes over."
         _leave_word(word)
@@ -96,6 +103,7 @@ def check_digest(opened: OpenedStudy, wanted: str | None) -> None:
 
 def _drive(opened: OpenedStudy, cluster: Cluster, anchor_name: str, job: str | None, port: int) -> Mapping[str, Status]:
     from stilts_core.cli.watch import PlainWatch, Scene
+    from stilts_core.engine.kubernetes.anchor_notes import forgiven, no_outcome_patch, read_outcome
     from stilts_core.engine.kubernetes.launch import kubernetes_driver
     from stilts_core.engine.kubernetes.lease import Lease
     from stilts_core.engine.kubernetes.own_job import adopt, find_anchor
@@ -107,6 +115,9 @@ def _drive(opened: OpenedStudy, cluster: Cluster, anchor_name: str, job: str | N
     watch = PlainWatch(Scene(plan), click.echo)
     anchor = find_anchor(cluster, anchor_name)
     adopt(cluster, anchor, job)
+    if read_outcome(anchor.found) is not None:
+        _note_on(cluster, anchor.name, no_outcome_patch())
+    pardoned = forgiven(anchor.found, (stage.fingerprint for stage in plan.stages))
     key = keep_plan(opened)
     submission = Submission(
         study=plan.name,
@@ -126,18 +137,35 @@ def _drive(opened: OpenedStudy, cluster: Cluster, anchor_name: str, job: str | N
     try:
         lease.acquire(watch.note)
         listener = Listeners(watch, account)
-        with kubernetes_driver(plan, opened.store, cluster, submission, placement, listener) as driver:
+        with kubernetes_driver(
+            plan, opened.store, cluster, submission, placement, listener, forgiven=pardoned
+        ) as driver:
             return driver.run()
     finally:
         lease.release()
 
 
-def _conclude(opened: OpenedStudy, statuses: Mapping[str, Status]) -> int:
+def _conclude(opened: OpenedStudy, cluster: Cluster, anchor: str, statuses: Mapping[str, Status]) -> int:
+    from stilts_core.cli.watch import summarise
+    from stilts_core.engine.kubernetes.anchor_notes import outcome_of, outcome_patch
+
     report = keep_results(opened, collect_results(opened, statuses))
     status = conclude(opened.plan, statuses, lambda verb, *more: " ".join(["stilts", verb, "STUDY", *more]))
     click.echo(f"Report: {report}")
-    _leave_word(f"The study is {'not whole: some stages failed' if status else 'done'}. Report: {report}")
+    counts = summarise(statuses)
+    _note_on(cluster, anchor, outcome_patch(outcome_of(statuses), counts))
+    _leave_word(f"The study {'is not whole' if status else 'is done'}: {counts}. Report: {report}")
     return status
+
+
+def _note_on(cluster: Cluster, anchor: str, patch: Object) -> None:
+    """Put something down on the anchor; nothing rests on it, so that a right that is missing ends nothing."""
+    from stilts_core.engine.kubernetes.kinds import CONFIG_MAPS
+
+    try:
+        cluster.patch(CONFIG_MAPS, anchor, patch)
+    except ClusterError as error:
+        click.echo(f"{anchor} does not say how the study ended: {error.message}", err=True)
 
 
 @contextmanager

@@ -44,10 +44,10 @@ COMMANDS = {verb: line for verbs in GROUPS.values() for verb, line in verbs.item
 PROGRAM, PLUGIN = "stilts", "kubectl stilts"
 """What the command is called, as such and as a plugin of kubectl."""
 
-CommandT = TypeVar("CommandT", bound=click.Command)
-
 HIDDEN = frozenset({"drive"})
 """Verbs that programs use, not people."""
+
+CommandT = TypeVar("CommandT", bound=click.Command)
 
 INTERRUPTED = 130
 UNEXPECTED = 1

@@ -25,7 +25,7 @@ def command(
 
     Applied with kubectl, they are the same study: `status`, `logs`, `retry` and `cancel` find it.
     """
-    from stilts_core.engine.kubernetes.client import configured_namespace
+    from stilts_core.engine.kubernetes.configured import configured_namespace
     from stilts_core.engine.kubernetes.yaml_text import to_yaml
     from stilts_core.spec.load import load_profile
 

@@ -14,6 +14,7 @@ from stilts_core.cli.options import open_study, study_options
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stilts_core.engine.kubernetes.labels import Object
     from stilts_core.engine.states import Status
     from stilts_core.planning.plan import Plan
 
@@ -47,9 +48,12 @@ def command(
     submitted = find_submission(cluster, opened.plan, said)
     seen = look(cluster, opened.store, opened.plan, submitted.name, submitted.placement(), time.time())
     failed = _failed(opened.plan, seen.statuses, stage)
-    _, objects = submission_objects(said, opened.profile, lambda: cluster.namespace)
-    own = objects[0]["metadata"]["name"] == submitted.name
-    retry(cluster, submitted, failed, objects[-1] if own else None)
+
+    def driver() -> Object | None:
+        anchor, *_, job = submission_objects(said, opened.profile, lambda: cluster.namespace)[1]
+        return job if anchor["metadata"]["name"] == submitted.name else None
+
+    retry(cluster, submitted, failed, driver)
     titles = {each.fingerprint: stage_title(each) for each in opened.plan.stages}
     for name in list(failed)[:_SHOWN]:
         click.echo(f"{titles[name]}: tried again, with fresh budgets")

@@ -19,7 +19,9 @@ from engine_plans import diamond, plan_of  # noqa: E402
 
 import stilts_core.engine.local.launch as launch  # noqa: E402
 import stilts_core.planning.load as load  # noqa: E402
-from stilts_core.planning.plan import Plan  # noqa: E402
+from stilts_core.catalog.load import load_catalogue  # noqa: E402
+from stilts_core.planning.plan import EncoderSource, Plan  # noqa: E402
+from stilts_core.spec.load import load_study  # noqa: E402
 
 
 def fake_plan(deed: str) -> Plan:
@@ -28,9 +30,24 @@ def fake_plan(deed: str) -> Plan:
     return plan_of([first.model_copy(update={"label": f"top {deed}".strip()}), *others])
 
 
+def fake_load_plan(deed: str, study: Path, data_root: str | None) -> load.PlannedStudy:
+    """The study of a file, with the plan of `fake_plan`; an encoder's source is its digest, too."""
+    loaded = load_study(study)
+    spec = loaded.study.spec
+    data = spec.data if data_root is None else spec.data.model_copy(update={"root": data_root})
+    moved = loaded.study.model_copy(update={"spec": spec.model_copy(update={"data": data})})
+    encoders = {
+        encoder.name: EncoderSource(location=encoder.source, digest=encoder.source)
+        for encoder in spec.encoders
+        if encoder.source
+    }
+    return load.PlannedStudy(loaded, moved, load_catalogue(), encoders, fake_plan(deed))
+
+
 def install(deed: str, put: Callable[[object, str, object], None] = setattr) -> None:
     """Put the fakes in their places."""
     put(load, "plan_study", lambda *_, **__: fake_plan(deed))
+    put(load, "load_plan", lambda study, *, data_root=None, **_: fake_load_plan(deed, study, data_root))
     put(launch, "LocalRun", functools.partial(launch.LocalRun, registry="engine_fake_stages", backoff=0.01))
     os.environ["PYTHONPATH"] = ENGINE_TESTS
 

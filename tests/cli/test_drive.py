@@ -88,15 +88,34 @@ def test_a_study_ends_with_its_results_in_the_store(
     assert command[command.index("--submission") + 1] == "anchor-uid"
 
 
+@pytest.mark.parametrize(("strict", "ended", "others"), [([], 0, 10), (["--strict"], 1, 0)])
 def test_a_failed_study_is_collected_and_its_driver_not_begun_again(
-    api: FakeApi, play: Play, drive: Drive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    strict: list[str],
+    ended: int,
+    others: int,
+    api: FakeApi,
+    play: Play,
+    drive: Drive,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     play.deed = lambda fingerprint, number: 65 if fingerprint == TOP else 0
-    assert drive() == 1
+    assert drive(*strict) == ended
     assert "It ended with 65." in capsys.readouterr().err
     assert play.store.info(f"{PREFIX}results/report.html")
-    assert driver_job(api)["spec"] == {"backoffLimit": 0}
-    assert "some stages failed" in word(tmp_path)
+    assert driver_job(api)["spec"] == {"backoffLimit": others}
+    assert "is not whole: 0 of 5 stages done, 1 failed, 4 blocked" in word(tmp_path)
+    notes = api.objects["configmaps"]["anchor"]["metadata"]["annotations"]
+    assert notes == {"stilts/outcome": "failed", "stilts/counts": "0 of 5 stages done, 1 failed, 4 blocked"}
+
+
+def test_a_right_that_is_missing_for_the_outcome_ends_nothing(
+    api: FakeApi, play: Play, drive: Drive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = (403, status(403, "Forbidden", "no right"))
+    api.refuse = lambda method, path: refused if method == "PATCH" and "configmaps" in path else None
+    assert drive() == 0
+    assert "does not say how the study ended" in capsys.readouterr().err
 
 
 def test_another_plan_than_the_submitted_one_is_refused(

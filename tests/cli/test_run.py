@@ -68,7 +68,7 @@ def test_a_failure_says_which_stage_and_why_and_how_to_see_its_log(
     assert (tmp_path / "there" / "report.html").is_file()
     assert stilts("logs", "study.yaml", top.fingerprint[:12], "--store", "elsewhere", deed=deed) == 0
     assert "This fake stage fails." in capsys.readouterr().out
-    assert stilts("status", "study.yaml", "--store", "elsewhere", deed=deed) == 0
+    assert stilts("status", "study.yaml", "--store", "elsewhere", deed=deed) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "fake: 0 of 5 stages done, 1 failed, 4 blocked"
     assert "failed" in lines[2]

@@ -35,6 +35,11 @@ def outcome_patch(outcome: Outcome, counts: str) -> Object:
     return {"metadata": {"annotations": {OUTCOME: outcome.value, COUNTS: counts}}}
 
 
+def no_outcome_patch() -> Object:
+    """Takes off an anchor how a run ended, because another one has begun."""
+    return {"metadata": {"annotations": {OUTCOME: None, COUNTS: None}}}
+
+
 def read_outcome(anchor: Object) -> tuple[Outcome, str] | None:
     """How the last run ended, and the counts of its stages; None while one goes on, or where nothing is said."""
     annotations = _annotations(anchor)

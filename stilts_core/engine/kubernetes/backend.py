@@ -9,9 +9,10 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.kubernetes.beginning import Beginner, Begun
@@ -72,6 +73,7 @@ class KubernetesBackend:
 
     Args:
         stages: of the plan.
+        forgiven: fingerprint → number of the last attempt whose failure does not count.
         note: takes what a person should know, in a clause.
         period: seconds between two looks at the heartbeats in the store.
         clock: seconds since the epoch.
@@ -85,10 +87,12 @@ class KubernetesBackend:
         placement: Placement,
         store: Store,
         *,
+        forgiven: Mapping[str, int] = MappingProxyType({}),
         note: Callable[[str], None] = lambda text: None,
         period: float = 10.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._forgiven = forgiven
         self._fingerprints = [stage.fingerprint for stage in stages]
         self._index = Index.of(self._fingerprints)
         self._cluster, self._submission, self._placement = cluster, submission, placement
@@ -148,7 +152,7 @@ class KubernetesBackend:
             self._settle(seen, objects)
             pending = self._go_on(seen, now)
             found = {**self._ended, **{key: each.observation for key, each in seen.items()}}
-        return [*(found[key] for key in sorted(found)), *pending]
+        return [*(found[key] for key in sorted(found) if self._is_held_against(found[key])), *pending]
 
     def start(self, stage: Stage, attempt: int) -> None:
         """Make an attempt, in the background; it may get a higher number, where the store has this one already."""
@@ -203,6 +207,11 @@ class KubernetesBackend:
         if self._started:
             self._sources.stop()
             self._records.stop()
+
+    def _is_held_against(self, observation: Observation) -> bool:
+        """Whether the driver is to know of an attempt, which it is not of a failure that somebody has forgiven."""
+        pardoned = self._forgiven.get(observation.fingerprint, 0)
+        return observation.phase is not Phase.ENDED or observation.attempt > pardoned
 
     def _counts(self, seen: Seen) -> bool:
         """Whether an attempt matters: what another submission left behind, or what has ended for good, does not."""

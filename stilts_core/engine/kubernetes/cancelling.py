@@ -23,7 +23,6 @@ def cancel(
     submitted: Submitted,
     told: Callable[[str], None] = lambda text: None,
     *,
-    pause: float = _PAUSE_SECONDS,
     patience: float | None = None,
 ) -> None:
     """Delete the anchor and all that it owns, and wait until it is gone. The store is not touched.
@@ -32,7 +31,6 @@ def cancel(
 
     Args:
         told: hears what is still there, whenever that changes.
-        pause: seconds between two looks.
         patience: seconds to wait; None: as long as stages have to save, and a minute.
 
     Raises:
@@ -56,7 +54,7 @@ def cancel(
             before = said
         if time.monotonic() >= deadline:
             raise ClusterError(f"Not everything of {submitted.name} is gone: {said}.", hint=_advice(left[PODS]))
-        time.sleep(pause)
+        time.sleep(_PAUSE_SECONDS)
 
 
 def describe(left: Mapping[Kind, Sequence[Object]]) -> str:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from stilts_core.engine.check import Check
+from stilts_core.engine.kubernetes.check_rights import check_researcher
 from stilts_core.engine.kubernetes.client import Cluster
 from stilts_core.engine.kubernetes.kinds import JOB_SET_GROUP, KUEUE_GROUP, NAMESPACES, NODES, Kind
 from stilts_core.engine.kubernetes.labels import Object
 from stilts_core.engine.kubernetes.marks import condition
 from stilts_core.engine.kubernetes.refusals import ForbiddenError
-from stilts_core.engine.kubernetes.rights import check_rights, researcher_rights
 from stilts_core.engine.kubernetes.sizing import stage_sizing
 from stilts_core.errors import SpecError
 from stilts_core.planning.plan import StageKind
@@ -29,7 +29,7 @@ def check_cluster(cluster: Cluster, placement: Placement) -> Iterator[Check]:
     """
     yield _version(cluster)
     yield from _namespace(cluster)
-    yield check_rights(cluster, researcher_rights(placement), "your rights")
+    yield check_researcher(cluster, placement)
     yield from _gpus(cluster, placement)
     yield from _extensions(cluster, placement)
 

@@ -22,13 +22,11 @@ from urllib3.exceptions import HTTPError
 from stilts_core.engine.kubernetes.kinds import OWN_RIGHTS, PODS, Kind
 from stilts_core.engine.kubernetes.labels import Object
 from stilts_core.engine.kubernetes.refusals import ConflictError, ExpiredError, refusal, unreachable
-from stilts_core.errors import ClusterError
 
 _PAGE = 500
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _MERGE, _APPLY = "application/merge-patch+json", "application/apply-patch+yaml"
 _MANAGER = "stilts"
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _LOG_BYTES = 8 << 20
 _LOG_SILENCE_SECONDS = 3600.0
 
@@ -102,7 +100,9 @@ class Cluster:
         Raises:
             ClusterError: there is none, or it cannot be used.
         """
-        return cls(*_configured(kubeconfig, context, namespace))
+        from stilts_core.engine.kubernetes.configured import configured
+
+        return cls(*configured(kubeconfig, context, namespace))
 
     @property
     def url(self) -> str:
@@ -339,68 +339,6 @@ class Cluster:
             retries=False,
             preload_content=False,
         )
-
-
-def _configured(kubeconfig: Path | None, context: str | None, namespace: str | None) -> tuple[Endpoint, str]:
-    try:
-        from kubernetes import client, config
-    except ImportError as error:
-        raise ClusterError(
-            "The package `kubernetes` is missing.", hint="Install it: pip install 'stilts[kubernetes]'"
-        ) from error
-    settings = client.Configuration()
-    own = None
-    try:
-        if kubeconfig is None and context is None and _NAMESPACE_FILE.exists():
-            config.load_incluster_config(client_configuration=settings)
-            own = _NAMESPACE_FILE.read_text(encoding="utf-8").strip()
-        else:
-            file = None if kubeconfig is None else str(kubeconfig)
-            own = _namespace_of(config, file, context)
-            config.load_kube_config(config_file=file, context=context, client_configuration=settings)
-    except (config.ConfigException, OSError, ValueError) as error:
-        raise ClusterError(
-            f"No cluster is configured: {error}",
-            hint="Name a kubeconfig in KUBECONFIG, and where it has several contexts, one of them with --context.",
-        ) from error
-    settings.connection_pool_maxsize = 32
-    pool = client.ApiClient(settings).rest_client.pool_manager
-
-    def headers() -> dict[str, str]:
-        # Asked each time: a token is valid for an hour or so, and the package renews it.
-        return {
-            each["key"]: each["value"]
-            for each in settings.auth_settings().values()
-            if each["in"] == "header" and each["value"]
-        }
-
-    return Endpoint(settings.host.rstrip("/"), pool, headers), namespace or own or "default"
-
-
-def configured_namespace(context: str | None = None) -> str:
-    """The namespace of a context of the kubeconfig; ``default`` where nothing says otherwise. No cluster is asked.
-
-    Raises:
-        ClusterError: the kubeconfig has no such context.
-    """
-    try:
-        from kubernetes import config
-
-        return _namespace_of(config, None, context) or "default"
-    except ClusterError:
-        raise
-    except Exception:  # noqa: BLE001 (neither the package nor a kubeconfig is needed)
-        return "default"
-
-
-def _namespace_of(config: Any, file: str | None, context: str | None) -> str | None:
-    contexts, active = config.list_kube_config_contexts(config_file=file)
-    chosen = next((each for each in contexts if each["name"] == context), None) if context else active
-    if chosen is None and context is not None:
-        names = ", ".join(sorted(each["name"] for each in contexts)) or "none"
-        raise ClusterError(f'The kubeconfig has no context "{context}".', hint=f"It has: {names}.")
-    name = (chosen or {}).get("context", {}).get("namespace")
-    return None if name is None else str(name)
 
 
 def _selected(labels: str, fields: str) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from stilts_core.engine.decide import Limits
 from stilts_core.engine.driver import Driver, Listener, Pace
@@ -46,6 +47,7 @@ def kubernetes_driver(
     placement: Placement,
     listener: Listener,
     *,
+    forgiven: Mapping[str, int] = MappingProxyType({}),
     pace: Pace = PACE,
     backoff: float = _BACKOFF_SECONDS,
     period: float = 10.0,
@@ -53,13 +55,16 @@ def kubernetes_driver(
     """A driver for a plan; the stages go on when the block ends.
 
     Args:
+        forgiven: fingerprint → number of the last attempt whose failure does not count.
         backoff: seconds before a stage's second attempt.
         period: seconds between two looks at the heartbeats.
 
     Raises:
         ClusterError: the cluster cannot be used.
     """
-    backend = KubernetesBackend(cluster, plan.stages, submission, placement, store, note=listener.note, period=period)
+    backend = KubernetesBackend(
+        cluster, plan.stages, submission, placement, store, forgiven=forgiven, note=listener.note, period=period
+    )
     try:
         backend.open()
         yield Driver(

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.decide import Start, decide
+from stilts_core.engine.kubernetes.anchor_notes import forgiven
 from stilts_core.engine.kubernetes.client import Cluster, Listing
 from stilts_core.engine.kubernetes.history import Past, read_past
 from stilts_core.engine.kubernetes.kinds import (
@@ -24,15 +25,14 @@ from stilts_core.engine.kubernetes.kinds import (
     Kind,
     workloads,
 )
-from stilts_core.engine.kubernetes.labels import ANCHOR, COMPONENT, DRIVER, Object, plan_selector
+from stilts_core.engine.kubernetes.labels import Object, plan_selector
 from stilts_core.engine.kubernetes.launch import graph_of, limits_of
-from stilts_core.engine.kubernetes.marks import Key, condition, created, deleting_since, when
-from stilts_core.engine.kubernetes.names import label_value
+from stilts_core.engine.kubernetes.marks import Key
 from stilts_core.engine.kubernetes.observe import Objects, Record, Seen, observe
-from stilts_core.engine.kubernetes.pod_state import end_of, has_ended, running_since, short, wait_of
 from stilts_core.engine.kubernetes.sources import FAILED_CREATIONS
-from stilts_core.engine.labels import describe_progress, moment
-from stilts_core.engine.states import State, Status
+from stilts_core.engine.kubernetes.submissions import Submitted, driver_job, driver_pods, driver_status
+from stilts_core.engine.labels import describe_progress
+from stilts_core.engine.states import FINAL, State, Status
 from stilts_core.errors import ClusterError
 from stilts_core.planning.plan import Plan
 from stilts_core.spec.profile import Placement
@@ -52,13 +52,18 @@ class Overview:
 
     Attributes:
         statuses: fingerprint → how the stage is, in the order of the plan.
-        driver: how the driver is, a clause; empty while it works.
+        driver: how the driver is.
         submitted: the study is in the cluster.
     """
 
     statuses: Mapping[str, Status]
-    driver: str
+    driver: Status
     submitted: bool
+
+    @property
+    def over(self) -> bool:
+        """Nothing more will happen by itself."""
+        return all(status.state in FINAL for status in self.statuses.values()) or self.driver.state in FINAL
 
 
 def look(cluster: Cluster, store: Store, plan: Plan, anchor: str, placement: Placement, now: float) -> Overview:
@@ -91,9 +96,14 @@ def look(cluster: Cluster, store: Store, plan: Plan, anchor: str, placement: Pla
         if name not in manifests and all(parent in manifests for parent in graph.parents[name])
     ]
     pasts = dict(zip(tried, bounded_map(lambda name: read_past(store, name, uid), tried, _READERS), strict=True))
-    observations = _merged(pasts, seen)
+    pardoned = forgiven(found, graph.order) if found else {}
+    observations = [
+        each
+        for each in _merged(pasts, seen)
+        if each.phase is not Phase.ENDED or each.attempt > pardoned.get(each.fingerprint, 0)
+    ]
     decision = decide(graph, manifests.keys(), observations, limits_of(placement), now)
-    driver = _driver(cluster, anchor) if found else "it is not in the cluster: it was not submitted, or was cancelled"
+    driver = _driver(cluster, found, objects) if found else Status(State.CANCELLED, "the study is not in the cluster")
     statuses = dict(decision.statuses)
     for action in decision.actions:
         if isinstance(action, Start):
@@ -163,13 +173,16 @@ def _merged(pasts: Mapping[str, Past], seen: Iterable[Seen]) -> list[Observation
     return [found[key] for key in sorted(found)]
 
 
-def _to_be_started(action: Start, observations: Iterable[Observation], driver: str) -> Status:
+def _to_be_started(action: Start, observations: Iterable[Observation], driver: Status) -> Status:
     last = max(
         (each for each in observations if each.fingerprint == action.fingerprint),
         key=lambda each: each.attempt,
         default=None,
     )
-    why = f"the driver is not at work: {driver}" if driver else "the driver is about to make its Job"
+    if driver.state is State.RUNNING:
+        why = "the driver is about to make its Job"
+    else:
+        why = f"the driver is not at work: {driver.why or driver.state}"
     if last is None:
         return Status(State.QUEUED, why)
     return Status(State.QUEUED, why, last.attempt, since=last.since)
@@ -180,28 +193,6 @@ def _finished(manifest: Manifest) -> float | None:
     return datetime.fromisoformat(finished).timestamp() if isinstance(finished, str) else None
 
 
-def _driver(cluster: Cluster, anchor: str) -> str:
-    """Why the driver does not work; empty while it does."""
-    labels = f"{COMPONENT}={DRIVER},{ANCHOR}={label_value(anchor)}"
-    jobs = sorted(cluster.list(JOBS, labels=labels).items, key=created)
-    if not jobs:
-        return "its Job is not there"
-    done, failed = condition(jobs[-1], "Complete"), condition(jobs[-1], "Failed")
-    pods = sorted(cluster.list(PODS, labels=labels).items, key=created)
-    if done is not None:
-        return f"it ended at {_at(done)}"
-    if failed is not None:
-        ends = [end_of(pod) for pod in pods if has_ended(pod)]
-        said = short(ends[-1].reason) if ends and ends[-1].reason else short(failed.get("message"))
-        return f"it failed at {_at(failed)}: {said}"
-    live = [pod for pod in pods if not has_ended(pod)]
-    if not live:
-        return "its pod has ended, and another one is about to be made" if pods else "its pod has not been made yet"
-    if deleting_since(live[-1]) is not None:
-        return "its pod is ending"
-    return "" if running_since(live[-1]) is not None else wait_of(live[-1]).why
-
-
-def _at(found: Object) -> str:
-    since = when(found.get("lastTransitionTime"))
-    return "an unknown time" if since is None else moment(since)
+def _driver(cluster: Cluster, anchor: Object, objects: Objects) -> Status:
+    submitted = Submitted(anchor)
+    return driver_status(submitted, driver_job(cluster, submitted), driver_pods(cluster, submitted), objects.events)

@@ -18,10 +18,15 @@ class CancelledError(MissingInputError):
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The ConfigMap that owns everything of a submission."""
+    """The ConfigMap that owns everything of a submission.
+
+    Attributes:
+        found: it, as it was read.
+    """
 
     name: str
     uid: str
+    found: Object
 
     @property
     def reference(self) -> Object:
@@ -41,7 +46,7 @@ def find_anchor(cluster: Cluster, name: str) -> Anchor:
             f"The study's ConfigMap {name} is not in namespace {cluster.namespace}: it was cancelled.",
             hint="Submit it again.",
         )
-    return Anchor(name, found["metadata"]["uid"])
+    return Anchor(name, found["metadata"]["uid"], found)
 
 
 def own_job(cluster: Cluster, pod: str) -> str | None:

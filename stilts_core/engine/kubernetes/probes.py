@@ -30,6 +30,7 @@ from stilts_core.errors import ClusterError
 from stilts_core.spec.profile import Placement
 
 _KEPT_SECONDS = 300
+_PAUSE_SECONDS = 0.5
 _WHOSE = {DRIVER: "driver's pod", STAGE: "stage's pod"}
 
 
@@ -47,7 +48,7 @@ def render_probes(name: str, placement: Placement, namespace: str) -> list[Objec
     return [config, *(_probe(component, name, placed, namespace) for component in (DRIVER, STAGE))]
 
 
-def run_probes(cluster: Cluster, objects: list[Object], *, seconds: float, pause: float = 0.5) -> Iterator[Check]:
+def run_probes(cluster: Cluster, objects: list[Object], *, seconds: float) -> Iterator[Check]:
     """Make the Jobs, wait for what they find, and delete them.
 
     Raises:
@@ -69,7 +70,7 @@ def run_probes(cluster: Cluster, objects: list[Object], *, seconds: float, pause
                     del left[component]
                     yield from found
             if left:
-                time.sleep(pause)
+                time.sleep(_PAUSE_SECONDS)
     finally:
         for each in jobs:
             cluster.delete(JOBS, each["metadata"]["name"])

@@ -158,4 +158,4 @@ def _ended(submitted: Submitted, ended: Object, pods: Sequence[Object]) -> Statu
 
 
 def _about(event: Object, job: Object) -> bool:
-    return (event.get("involvedObject") or {}).get("uid") == job["metadata"]["uid"]
+    return bool((event.get("involvedObject") or {}).get("uid") == job["metadata"]["uid"])

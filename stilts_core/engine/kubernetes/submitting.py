@@ -94,13 +94,13 @@ def submit(cluster: Cluster, objects: Sequence[Object], *, dry_run: bool = False
     return Submitting(tuple(steps), again=there is not None)
 
 
-def renew(cluster: Cluster, job: Object, wanted: Object | None = None) -> None:
-    """Put another Job in the place of a driver's, or the same once more. A driver may end at any time without harm.
+def renew(cluster: Cluster, job: Object, fresh: Object) -> None:
+    """Put another Job in the place of a driver's, which may end at any time without harm.
 
     Raises:
         ClusterError: the old one does not go away, or the cluster refuses.
     """
-    name, fresh = job["metadata"]["name"], wanted or anew(job)
+    name = job["metadata"]["name"]
     cluster.delete(JOBS, name, uid=job["metadata"]["uid"])
     wait_until(lambda: _is_gone(cluster, JOBS, job), f"The Job {name} of the driver that has ended does not go away.")
     cluster.create(JOBS, fresh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -26,12 +27,18 @@ class FakeApi:
 
     Attributes:
         refuse: asked before every request (method, path); gives a status and a Status object, or None.
+        collects: what an object owned goes with it.
+        allowed: verb and resource (with the group after a dot) → whether whoever asks may.
+        logs: name of a pod → what it printed.
         requests: method and path of every request.
         oldest: versions before it are gone.
     """
 
     objects: dict[str, dict[str, Object]] = field(default_factory=dict)
     refuse: Callable[[str, str], tuple[int, Object] | None] = lambda method, path: None
+    collects: bool = False
+    allowed: Callable[[str, str], bool] = lambda verb, resource: True
+    logs: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     oldest: int = 0
     version: int = 100
@@ -60,6 +67,11 @@ class FakeApi:
             self.changed.notify_all()
             return found
 
+    def preview(self, plural: str, found: Object) -> Object:
+        """The object as it would be."""
+        metadata = {"uid": "none yet", **found["metadata"], "resourceVersion": str(self.version + 1)}
+        return {**found, "metadata": metadata}
+
     def remove(self, plural: str, name: str) -> Object | None:
         with self.changed:
             found = self.objects.get(plural, {}).pop(name, None)
@@ -68,7 +80,17 @@ class FakeApi:
                 gone = {**found, "metadata": {**found["metadata"], "resourceVersion": str(self.version)}}
                 self.history.append((self.version, "DELETED", plural, gone))
                 self.changed.notify_all()
-            return found
+        if found is not None and self.collects:
+            self._collect(found["metadata"]["uid"])
+        return found
+
+    def _collect(self, uid: str) -> None:
+        """Remove what was owned by an object that is gone."""
+        for plural in list(self.objects):
+            for name, each in list(self.objects[plural].items()):
+                owners = each["metadata"].get("ownerReferences") or ()
+                if owners and all(owner["uid"] == uid for owner in owners):
+                    self.remove(plural, name)
 
     def forget(self) -> None:
         """Let every version until now be too old, and end all watches."""
@@ -138,15 +160,25 @@ class _Handler(BaseHTTPRequestHandler):
         if refused is not None:
             self._answer(*refused)
             return
-        segments = parts.path.split("/lab/")[-1].split("/")
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        plural, name = segments[0], segments[1] if len(segments) > 1 else ""
-        if parts.path.count("/") == 2:
+        place = _PLACE.fullmatch(parts.path)
+        if parts.path == "/version":
+            self._answer(200, {"gitVersion": "v1.34.1"})
+            return
+        if place is None:
             self._answer(404, _status(404, "NotFound", "no such group"))
+            return
+        segments = [part for part in place[1].split("/") if part]
+        plural, name = segments[0], segments[1] if len(segments) > 1 else ""
+        if plural == "selfsubjectaccessreviews":
+            asked = body["spec"]["resourceAttributes"]
+            resource = "/".join(filter(None, (asked["resource"], asked.get("subresource"))))
+            right = f"{resource}.{asked['group']}" if asked["group"] else resource
+            self._answer(201, {"status": {"allowed": api.allowed(asked["verb"], right)}})
         elif query.get("watch"):
             self._watch(plural, query)
         elif len(segments) > 2:
-            self._raw(200, b"printed\n")
+            self._raw(200, api.logs.get(name, b"printed\n"))
         else:
             self._do(plural, name, query, body)
 
@@ -155,16 +187,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _do(self, plural: str, name: str, query: dict[str, str], body: Object) -> None:
         api = self.fake
         found = api.objects.get(plural, {}).get(name) if name else None
-        if name and found is None:
+        keep = api.preview if query.get("dryRun") else api.put
+        if "apply-patch" in (self.headers.get("Content-Type") or ""):
+            wanted = _merged(found or {}, body)
+            self._answer(200, found if found is not None and wanted == found else keep(plural, wanted))
+        elif name and found is None:
             self._answer(404, _status(404, "NotFound", f"{plural} {name} not found"))
         elif self.command == "POST":
             if body["metadata"]["name"] in api.objects.get(plural, {}):
                 self._answer(409, _status(409, "AlreadyExists", "already exists"))
             else:
-                self._answer(201, api.put(plural, body))
+                self._answer(201, keep(plural, body))
         elif self.command == "PATCH" and found is not None:
-            metadata = {**found["metadata"], **body.get("metadata", {})}
-            self._answer(200, api.put(plural, {**found, **body, "metadata": metadata}))
+            self._answer(200, keep(plural, _merged(found, body)))
         elif self.command == "PUT" and found is not None:
             if body["metadata"].get("resourceVersion") not in (None, found["metadata"]["resourceVersion"]):
                 self._answer(409, _status(409, "Conflict", "the object has been modified"))
@@ -231,6 +266,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+
+_PLACE = re.compile(r"/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/lab)?/((?:namespaces/lab|[^/]+)(?:/[^/]+)*)")
+
+
+def _merged(found: Object, patch: Object) -> Object:
+    """A JSON merge patch."""
+    result = dict(found)
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, dict):
+            result[name] = _merged(result.get(name) or {}, value)
+        else:
+            result[name] = value
+    return result
 
 
 def _chosen(found: Object, query: dict[str, str]) -> bool:
