@@ -14,6 +14,7 @@ from helm import template
 
 from cluster.kubernetes import Kubernetes
 from cluster.machine.images import program_archive
+from cluster.machine.jobset import NAMESPACE as JOBSET_NAMESPACE
 from cluster.machine.jobset import install_jobset
 from cluster.machine.pins import JOBSET
 from cluster.machine.places import Places
@@ -55,11 +56,12 @@ def s3(kubernetes: Kubernetes) -> ClusterS3:
 @pytest.fixture(scope="session")
 def jobset(provider: Provider, kubernetes: Kubernetes) -> None:
     """The JobSet controller in the cluster."""
-    if kubernetes.kubectl("get", "crd", "jobsets.jobset.x-k8s.io", "--ignore-not-found"):
+    there = kubernetes.within(JOBSET_NAMESPACE)
+    if there.kubectl("get", "deployment", "--selector=control-plane=controller-manager", "--output=name"):
         return
     cache = Places.of_environment().cache
     provider.load([program_archive(JOBSET, cache, _quiet)])
-    install_jobset(kubernetes.kubectl, provider.programs["kubectl"])
+    install_jobset(there.kubectl, provider.programs["kubectl"])
 
 
 @pytest.fixture

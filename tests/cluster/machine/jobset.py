@@ -13,12 +13,12 @@ from cluster.commands import run, wait_until
 from cluster.machine.images import reference
 from cluster.machine.pins import JOBSET
 
-_NAMESPACE = "jobset-system"
+NAMESPACE = "jobset-system"
 _START_SECONDS = 120.0
 _PROBE = {
     "apiVersion": "jobset.x-k8s.io/v1alpha2",
     "kind": "JobSet",
-    "metadata": {"name": "probe", "namespace": "default"},
+    "metadata": {"name": "probe"},
     "spec": {
         "replicatedJobs": [
             {
@@ -38,14 +38,14 @@ def install_jobset(kubectl: Callable[..., str], program: Path) -> None:
     """Install the controller and wait until its webhooks answer; its image must be in the nodes.
 
     Args:
-        kubectl: runs kubectl against the cluster; takes ``text`` for its standard input.
+        kubectl: runs kubectl in the namespace ``NAMESPACE`` of the cluster; takes ``text`` for its standard input.
         program: kubectl itself, which has kustomize.
     """
     manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": _manifests(program)})
     # the definition of a JobSet is too large for what a client-side apply keeps in an annotation
     kubectl("apply", "--server-side", "--filename", "-", text=manifests)
     kubectl(
-        *("--namespace", _NAMESPACE, "wait", "--for=condition=Available", f"--timeout={_START_SECONDS:.0f}s"),
+        *("wait", "--for=condition=Available", f"--timeout={_START_SECONDS:.0f}s"),
         "deployment/jobset-controller-manager",
     )
 
