@@ -65,7 +65,7 @@ def test_a_node_is_cut_off_and_comes_back(
     finally:
         provider.restore(node)
     kubernetes.wait("node", node, until=lambda found: has_condition(found, "Ready"), seconds=60)
-    assert study.end() == "Complete", study.log()
+    assert study.end() == "done", study.log()
     assert study.committed_by("mnli") == (2 if first == "the-later-attempt" else 1)
     assert study.results() == undisturbed
     study.check_manifests()
@@ -88,7 +88,7 @@ def test_the_store_is_gone_for_half_a_minute(s3: ClusterS3, new_study: Studies, 
     with s3.outage():
         time.sleep(OUTAGE_SECONDS)
     release(study.store, study.stage("prepare-tests"))
-    assert study.end() == "Complete", study.log()
+    assert study.end() == "done", study.log()
     assert study.results() == undisturbed
     study.check_manifests()
     budgets = {budget for name in TITLES for _, _, budget in study.ends(name)}

@@ -73,7 +73,7 @@ def test_a_training_that_is_evicted_ends_as_one_that_is_not(
     wait_until(lambda: 1 <= _step(study, train) < STEPS, "the training is at work", 600, pause=0.1)
     (pod,) = study.pods_of(train)
     evict(study.cluster, pod)
-    assert study.end(600) == "Complete", study.log()
+    assert study.end(600) == "done", study.log()
     first = read_manifest(study.store, train)
     assert first is not None
     assert [(end[1], end[2]) for end in study.ends_of(train)] == [(75, Budget.INFRASTRUCTURE)]
@@ -85,7 +85,7 @@ def test_a_training_that_is_evicted_ends_as_one_that_is_not(
         if stage.kind in (StageKind.TRAIN, StageKind.EVALUATE):
             study.store.delete(manifest_key(stage.fingerprint))
     study.submit()
-    assert study.end(600) == "Complete", study.log()
+    assert study.end(600) == "done", study.log()
     second = read_manifest(study.store, train)
     assert second is not None
     assert second.attempt != first.attempt

@@ -34,7 +34,7 @@ def test_a_group_as_a_jobset_begins_anew_as_a_whole(new_study: Studies, undistur
         if pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] == "1"
     )
     evict(study.cluster, follower)
-    assert study.end() == "Complete", study.log()
+    assert study.end() == "done", study.log()
     assert study.ends("mnli") == [(1, 75, Budget.INFRASTRUCTURE)]
     assert study.committed_by("mnli") == 2
     assert study.results() == undisturbed
@@ -95,7 +95,7 @@ def test_a_suspended_job_waits_is_explained_and_goes_on_at_no_cost(
     assert study.statuses()["mnli"].state is State.EVICTED
     assert study.statuses()["mnli"].since is not None
     _suspend(study, job, suspend=False)
-    assert study.end() == "Complete", study.log()
+    assert study.end() == "done", study.log()
     assert [each["metadata"]["uid"] for each in study.jobs("mnli")] == [job["metadata"]["uid"]]
     assert study.committed_by("mnli") == 1
     assert study.results() == undisturbed
@@ -125,7 +125,7 @@ def test_a_job_that_begins_suspended_is_queued_with_what_is_missing(
     assert "in the queue lab" in status.why
     study.cluster.kubectl("delete", "resourcequota", "none")
     _suspend(study, job, suspend=False)
-    assert study.end() == "Complete", study.log()
+    assert study.end() == "done", study.log()
     assert study.ends("mnli") == []
     assert study.results() == undisturbed
 

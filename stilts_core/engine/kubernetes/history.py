@@ -53,10 +53,18 @@ def read_past(store: Store, fingerprint: str, submission: str) -> Past:
     # By number and token: of several pods that took their turns under one number, the last one counts.
     outcomes = bounded_map(lambda attempt: read_outcome(store, fingerprint, attempt), attempts, _READERS)
     for attempt, outcome in zip(attempts, outcomes, strict=True):
-        # One that committed, and whose manifest somebody has deleted since to have it run again, did not fail.
-        if outcome is not None and outcome.submission == submission and outcome.exit_code:
+        if outcome is not None and outcome.submission == submission and _failed(outcome):
             ends[attempt.number] = _end(fingerprint, attempt, outcome)
     return Past(highest, ends)
+
+
+def _failed(outcome: Outcome) -> bool:
+    """Whether an attempt left no manifest.
+
+    One that committed, and whose manifest somebody has deleted since to have it run again, did not fail; one that
+    ended with 0 and had not committed has a message that says so.
+    """
+    return bool(outcome.exit_code or outcome.message)
 
 
 def _end(fingerprint: str, attempt: Attempt, outcome: Outcome) -> Observation:

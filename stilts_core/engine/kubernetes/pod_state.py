@@ -155,7 +155,7 @@ def end_of(pod: Object) -> PodEnd:
         reason = _taken_away(status, disruption) + _on(pod)
         budget = Budget.APPLICATION if _own_fault(status) else Budget.INFRASTRUCTURE
         return PodEnd(name, code, at, reason, budget, True, deleted, stored, progress)
-    if terminated.get("reason") == "OOMKilled" and code:
+    if terminated.get("reason") == "OOMKilled" and code and not document:
         reason = f"memory ran out: the kernel killed the pod's main process{_on(pod)}; raise its memory in the profile"
         return PodEnd(name, DeviceMemoryError.exit_code, at, reason, None, False, deleted, stored, progress)
     if terminated.get("reason") == _REBOOTED:

@@ -311,6 +311,14 @@ ENDED = [
         code=71,
     ),
     Case(
+        "a child out of memory, as the supervisor says",
+        Phase.ENDED,
+        "Memory ran out at step 7 of 9.",
+        jobs=[job(failed())],
+        pods=[ended(71, how="OOMKilled", told="Memory ran out at step 7 of 9.")],
+        code=71,
+    ),
+    Case(
         "a child out of memory",
         Phase.ENDED,
         jobs=[job(condition("Complete"))],
