@@ -20,6 +20,8 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Any
 
+from cluster.commands import ClusterError
+
 PACKAGES = "opt/stilts/lib/python{}.{}/site-packages".format(*sys.version_info[:2])
 _MARK = "the newest code, laid over the image"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -30,18 +32,24 @@ Json = dict[str, Any]
 
 
 def code_layer(package: Path) -> bytes:
-    """A layer, packed, in which a package takes the place of the one in the image; the same bytes for the same code."""
+    """A layer, packed, in which a package takes the place of the one in the image; the same bytes for the same code.
+
+    Raises:
+        ClusterError: the package does not compile.
+    """
     place = f"{PACKAGES}/{package.name}"
     with tempfile.TemporaryDirectory(prefix="stilts-code-") as folder:
         copy = Path(folder) / package.name
         shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        compileall.compile_dir(
+        whole = compileall.compile_dir(
             copy,
             quiet=1,
             stripdir=str(copy),
             prependdir=f"/{place}",
             invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
         )
+        if not whole:
+            raise ClusterError(f"{package} does not compile, and no node gets it")
         packed = io.BytesIO()
         with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as stream, tarfile.open(fileobj=stream, mode="w") as tar:
             tar.addfile(_member(f"{place}/.wh..wh..opq"), io.BytesIO())  # hides what lies below
