@@ -28,7 +28,7 @@ from stilts_core.storage.open import open_store
 PRELOAD: tuple[str, ...] = ("stilts_core.storage.commit",)
 
 _PROFILE = Path("/etc/stilts/profile.yaml")
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.25
 _BLOCKS = 64
 
 
@@ -58,9 +58,9 @@ def stage_function(kind: StageKind) -> StageFunction:
 
 def act(context: StageContext) -> dict[str, Any]:
     """Do what was told, then make what depends on the parents alone."""
-    for step, word in enumerate(_told(context), start=1):
+    for word in _told(context):
         name, _, value = word.partition("=")
-        context.report(Progress(step=step, total=10, activity=name))
+        context.report(Progress(step=1, activity=name))
         _DEEDS[name](context, value)
     parents = {
         role: hashlib.sha256((folder / "result.bin").read_bytes()).hexdigest()
@@ -109,9 +109,18 @@ def _hold(context: StageContext, value: str) -> None:
     """Wait to be released; ``hold=NAME:deaf`` heeds no request to stop."""
     name, _, deaf = value.partition(":")
     store = _store(attempts=1, connect_timeout=1.0, read_timeout=2.0)
+    step = 1
     while not _is_released(store, context.stage.fingerprint, name or "go"):
         if context.stop_requested() and not deaf:
             raise errors.StoppedError("The stage was asked to stop.")
+        time.sleep(_POLL_SECONDS)
+        step += 1
+        context.report(Progress(step=step, activity="hold"))
+
+
+def _sleep(context: StageContext, value: str) -> None:
+    for step in range(int(float(value) / _POLL_SECONDS)):
+        context.report(Progress(step=step, activity="sleep"))
         time.sleep(_POLL_SECONDS)
 
 
@@ -161,7 +170,7 @@ _DEEDS: dict[str, Callable[[StageContext, str], None]] = {
     "hang": _hang,
     "fail": _fail,
     "look": _look,
-    "sleep": lambda context, value: time.sleep(float(value)),
+    "sleep": _sleep,
     "leave": lambda context, value: os._exit(int(value)),
     "signal": lambda context, value: os.kill(os.getpid(), signal.Signals[value]),
 }

@@ -70,8 +70,12 @@ def test_a_node_is_cut_off_and_comes_back(
     assert study.results() == undisturbed
     study.check_manifests()
     wait_until(lambda: not _is_there(study, pod), "the end of the lost pod", 60)
-    assert all(has_condition(job, "Complete") or has_condition(job, "Failed") for job in study.jobs())
+    wait_until(lambda: not _open_jobs(study), "the end of every Job", 60)
     assert {name: study.ends(name) for name in TITLES if name != "mnli"} == {n: [] for n in TITLES if n != "mnli"}
+
+
+def _open_jobs(study: ClusterStudy) -> list[Object]:
+    return [job for job in study.jobs() if not (has_condition(job, "Complete") or has_condition(job, "Failed"))]
 
 
 def _is_there(study: ClusterStudy, pod: Object) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
 
 from cluster.commands import wait_until
+from cluster.kubernetes import has_condition
 from cluster.machine.cluster import MachineCluster
 from cluster.provider import NotHereError, Provider
 from cluster.stand_in_stages import release, tell
@@ -152,6 +154,19 @@ def test_a_driver_that_is_killed_loses_nothing(
     assert study.results() == undisturbed
     assert {name: study.ends(name) for name in TITLES} == {name: [] for name in TITLES}
     assert {study.committed_by(name) for name in TITLES} == {1}
+
+
+def test_two_drivers_at_once_do_no_harm(new_study: Studies, undisturbed: dict[str, bytes]) -> None:
+    study = new_study()
+    twin = copy.deepcopy(study.objects[-1])
+    twin["metadata"]["name"] += "-twin"
+    study.submit()
+    study.cluster.apply(twin)
+    assert study.end() == "done", study.log()
+    study.cluster.wait("job", twin["metadata"]["name"], until=lambda job: has_condition(job, "Complete"), seconds=240)
+    assert study.results() == undisturbed
+    assert {name: study.ends(name) for name in TITLES} == {name: [] for name in TITLES}
+    assert {name: len(study.jobs(name)) for name in TITLES} == dict.fromkeys(TITLES, 1)
 
 
 def _live_driver(study: ClusterStudy) -> dict[str, object]:
