@@ -122,7 +122,9 @@ cluster-refresh: $(VENV)/.dev ## the newest code into the images that the cluste
 	@$(CLUSTER) refresh
 
 .PHONY: demo-cluster
-demo-cluster: cluster-up ## a small study through the chart, an S3 server in the cluster and stilts submit, to its report
+demo-cluster: $(VENV)/.dev ## a small study through the chart, an S3 server in the cluster and stilts submit, to its report
+	@[ -n "$${KUBECONFIG:-}" ] || [ -f build/images/stilts-train.tar ] || $(MAKE) --no-print-directory image image-archive
+	@$(MAKE) --no-print-directory cluster-up
 	@$(CLUSTER).demo
 
 .PHONY: bench-cluster

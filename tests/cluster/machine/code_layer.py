@@ -22,7 +22,9 @@ from typing import Any
 
 from cluster.commands import ClusterError
 
-PACKAGES = "opt/stilts/lib/python{}.{}/site-packages".format(*sys.version_info[:2])
+PYTHON = (3, 11)
+"""Of the images, as their base has it; another Python's byte code would not be looked at there."""
+PACKAGES = f"opt/stilts/lib/python{PYTHON[0]}.{PYTHON[1]}/site-packages"
 _MARK = "the newest code, laid over the image"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -41,7 +43,7 @@ def code_layer(package: Path) -> bytes:
     with tempfile.TemporaryDirectory(prefix="stilts-code-") as folder:
         copy = Path(folder) / package.name
         shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        whole = compileall.compile_dir(
+        whole = sys.version_info[:2] != PYTHON or compileall.compile_dir(
             copy,
             quiet=1,
             stripdir=str(copy),
