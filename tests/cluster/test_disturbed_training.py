@@ -46,7 +46,8 @@ spec:
   data: {{root: "s3://{BUCKET}/{ROOT}"}}
   overrides:
     - match: {{}}
-      set: {{batch_size: 4, max_steps: {STEPS}, dev_examples: 10, evaluate_every: 0, patience: 0, max_length: 48}}
+      set: {{batch_size: 4, max_steps: {STEPS}, epochs: {STEPS}, dev_examples: 10, evaluate_every: 0, patience: 0,
+            max_length: 48}}
 """
 _FILES = (
     *(f"text/{language}.txt" for language in ("en", "de")),
