@@ -117,6 +117,18 @@ cluster-down: $(VENV)/.dev ## take the test cluster away; its programs and image
 test-cluster: $(VENV)/.dev ## cluster-up, every test on a cluster, cluster-down
 	@$(CLUSTER) test $(LOAD)
 
+.PHONY: cluster-refresh
+cluster-refresh: $(VENV)/.dev ## the newest code into the images that the cluster's nodes have, in seconds; packages stay
+	@$(CLUSTER) refresh
+
+.PHONY: demo-cluster
+demo-cluster: cluster-up ## a small study through the chart, an S3 server in the cluster and stilts submit, to its report
+	@$(CLUSTER).demo
+
+.PHONY: bench-cluster
+bench-cluster: cluster-up ## what a driver of 500 stages costs a cluster, and how soon a child follows a commit
+	@PYTHONPATH=tests $(BIN)/python benchmarks/cluster_scale.py
+
 .PHONY: image
 image: ## the two container images; says their sizes. Docker, podman or buildah; BASE=NAME, REGISTRY=HOST/TEAM
 	@containers/build.sh images

@@ -49,12 +49,11 @@ def command(
 def _chosen(cluster: Cluster, name: str, said: Said, profile: Profile, every: bool) -> list[Submitted]:
     """What to cancel. A single submission needs no plan, so that it can be ended whatever became of the data."""
     from stilts_core.engine.kubernetes.submissions import find_submitted
-    from stilts_core.errors import MissingInputError
     from stilts_core.planning.load import plan_study
 
     found = find_submitted(cluster, name)
     if not found:
-        raise not_submitted(MissingInputError, [], name, cluster.namespace, said)
+        raise not_submitted(name, cluster, said)
     if every or len(found) == 1:
         return found
     plan = plan_study(said.study, data_root=said.data_root, profile=profile)

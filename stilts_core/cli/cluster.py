@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from stilts_core.engine.kubernetes.client import Cluster
     from stilts_core.engine.kubernetes.labels import Object
     from stilts_core.engine.kubernetes.submissions import Submitted
+    from stilts_core.errors import StiltsError
     from stilts_core.planning.plan import Plan
     from stilts_core.spec.profile import Profile
+
+_TRIES = 3  # somebody waits for the answer
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -75,7 +78,9 @@ def connect(profile: Profile, context: str | None, namespace: str | None) -> Clu
     """
     from stilts_core.engine.kubernetes.client import Cluster
 
-    return Cluster.connect(context=context, namespace=namespace or profile.spec.kubernetes.namespace)
+    cluster = Cluster.connect(context=context, namespace=namespace or profile.spec.kubernetes.namespace)
+    cluster.patience = replace(cluster.patience, tries=_TRIES)
+    return cluster
 
 
 def asks_cluster(profile: Profile, cluster: bool | None, context: str | None, namespace: str | None) -> bool:
@@ -119,22 +124,22 @@ def find_submission(cluster: Cluster, plan: Plan, said: Said) -> Submitted:
 
     found = find_submitted(cluster, plan.name)
     chosen = choose_submitted(found, plan)
-    if chosen is None:
-        raise not_submitted(MissingInputError, found, plan.name, cluster.namespace, said)
-    return chosen
-
-
-def not_submitted(error: type[Any], found: list[Submitted], name: str, namespace: str, said: Said) -> Exception:
-    """That a study is not in the namespace, or is there as another plan only."""
+    if chosen is not None:
+        return chosen
     if not found:
-        made: Exception = error(
-            f"The study {name} is not in namespace {namespace}: it was not submitted there, or was cancelled.",
-            hint=f"Submit it: {said.command('submit')}",
-        )
-        return made
+        raise not_submitted(plan.name, cluster, said)
     others = ", ".join(each.name for each in found)
-    other: Exception = error(
-        f"The study {name} is in namespace {namespace} with another plan than the file has now: {others}.",
+    raise MissingInputError(
+        f"The study {plan.name} is in namespace {cluster.namespace} with another plan than the file has now: {others}.",
         hint=f"Submit it as it is now: {said.command('submit')}; or end the others: {said.command('cancel', '--all')}",
     )
-    return other
+
+
+def not_submitted(name: str, cluster: Cluster, said: Said) -> StiltsError:
+    """That a study is not in the namespace."""
+    from stilts_core.errors import MissingInputError
+
+    return MissingInputError(
+        f"The study {name} is not in namespace {cluster.namespace}: it was not submitted there, or was cancelled.",
+        hint=f"Submit it: {said.command('submit')}",
+    )

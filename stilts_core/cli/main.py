@@ -16,7 +16,7 @@ from stilts_core.errors import SpecError, StiltsError
 
 GROUPS = {
     "A study": {
-        "plan": "Show what a study becomes: its stages, what they share, what is done.",
+        "plan": "Show what a study becomes: stages, what they share, what is done.",
         "run": "Run a study on this machine, from its file to its report.",
         "submit": "Run a study on Kubernetes.",
         "status": "Show how far a study is, and why what waits is waiting.",

@@ -12,10 +12,8 @@ from stilts_core.cli.cluster import Said, cluster_options, connect, find_submiss
 from stilts_core.cli.options import open_study, study_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from stilts_core.engine.kubernetes.labels import Object
-    from stilts_core.engine.states import Status
+    from stilts_core.engine.kubernetes.look import Overview
     from stilts_core.planning.plan import Plan
 
 _SHOWN = 10
@@ -47,7 +45,7 @@ def command(
     cluster = connect(opened.profile, context, namespace)
     submitted = find_submission(cluster, opened.plan, said)
     seen = look(cluster, opened.store, opened.plan, submitted.name, submitted.placement(), time.time())
-    failed = _failed(opened.plan, seen.statuses, stage)
+    failed = _failed(opened.plan, seen, stage)
 
     def driver() -> Object | None:
         anchor, *_, job = submission_objects(said, opened.profile, lambda: cluster.namespace)[1]
@@ -63,8 +61,10 @@ def command(
     click.echo(f"Next: {said.command('status', '--watch')}")
 
 
-def _failed(plan: Plan, statuses: Mapping[str, Status], wanted: str | None) -> dict[str, int]:
+def _failed(plan: Plan, seen: Overview, wanted: str | None) -> dict[str, int]:
     """Fingerprint → number of the last attempt, of the stages that are to be tried again.
+
+    There may be none after a driver that has failed itself, or whose stages the cluster did not even take.
 
     Raises:
         SpecError: there is nothing to try again.
@@ -74,9 +74,10 @@ def _failed(plan: Plan, statuses: Mapping[str, Status], wanted: str | None) -> d
     from stilts_core.engine.states import State
     from stilts_core.errors import SpecError
 
+    statuses = seen.statuses
     failed = {name: status.attempt for name, status in statuses.items() if status.state is State.FAILED}
     if wanted is None:
-        if not failed:
+        if not failed and seen.driver.state is not State.FAILED:
             raise SpecError("No stage has failed.", hint="`stilts status` says how each is.")
         return failed
     stage = find_stage(plan, wanted)

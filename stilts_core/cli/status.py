@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from stilts_core.cli.options import OpenedStudy
     from stilts_core.engine.kubernetes.client import Cluster
+    from stilts_core.engine.kubernetes.look import Overview
     from stilts_core.engine.states import Status
     from stilts_core.planning.plan import Plan
 
@@ -160,7 +161,18 @@ def _at_cluster(opened: OpenedStudy, cluster: Cluster, said: Said, now: float) -
     except MissingInputError as error:
         return replace(_at_store(opened, now, str(error)), over=True)
     seen = look(cluster, opened.store, opened.plan, submitted.name, submitted.placement(), now)
-    return View(seen.statuses, seen.driver, seen.over)
+    return View(seen.statuses, seen.driver, seen.over, tuple(_advice(seen, said)))
+
+
+def _advice(seen: Overview, said: Said) -> Iterator[str]:
+    """What to do about what a person alone can set right."""
+    from stilts_core.engine.states import State
+
+    waiting = [status.why for status in (seen.driver, *seen.statuses.values())]
+    if any("cannot be pulled" in why for why in waiting):
+        yield "Name images that the nodes can pull in `kubernetes.images` of the profile, with their registry."
+    if seen.driver.state is State.FAILED and any(status.state is State.FAILED for status in seen.statuses.values()):
+        yield f"Once the cause is set right: {said.command('retry')}"
 
 
 def picture(

@@ -10,6 +10,7 @@ from stilts_core import __version__
 from stilts_core.model import Frozen
 from stilts_core.spec.quantities import (
     DataKey,
+    EndpointUrl,
     ImageDigest,
     ImageName,
     LabelKey,
@@ -216,6 +217,8 @@ class Kubernetes(Frozen):
         user_id: whom processes run as; None: the platform or the image says (a number, never 0).
         credentials: the store's; None: from the platform (a role of the service account, say).
         ca_bundle: certificates for the store and other servers.
+        store_endpoint: where pods reach an S3 store that has another address outside the cluster; None: where
+            ``store.s3.endpoint`` says.
         air_gapped: no stage tries to reach a model or data hub.
         jobset: stages of several nodes are JobSets; the cluster needs their controller.
         kueue: stages wait in a queue; None: they are scheduled at once.
@@ -243,6 +246,7 @@ class Kubernetes(Frozen):
     service_accounts: ServiceAccounts = ServiceAccounts()
     credentials: Credentials | None = None
     ca_bundle: CaBundle | None = None
+    store_endpoint: EndpointUrl | None = None
     proxies: Proxies = Proxies()
     air_gapped: bool = False
     jobset: bool = False

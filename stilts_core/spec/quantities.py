@@ -108,6 +108,9 @@ ProxyUrl = Annotated[
         "may read a Job could read",
     ),
 ]
+EndpointUrl = Annotated[
+    str, Form(r"https?://[^/@\s]+/?", "is no endpoint: write http://host:port, without a name, password or path")
+]
 UserId = Annotated[int, Field(ge=1, lt=2**31)]
 
 

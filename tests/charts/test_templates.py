@@ -309,7 +309,11 @@ def test_the_trial_server_is_the_store(rendered: dict[str, list[dict[str, Any]]]
     objects = rendered["trial"]
     profile = _profile(objects, "trial-stilts-profile").spec
     assert profile.store.uri == "s3://stilts/studies"
-    assert profile.store.s3.endpoint == "http://trial-stilts-s3.research.svc:7070"
+    assert profile.store.s3.endpoint is None  # outside the cluster, AWS_ENDPOINT_URL says
+    assert profile.kubernetes.store_endpoint == "http://trial-stilts-s3.research.svc:7070"
+    anchors = [each["data"] for each in objects if "study.yaml" in each.get("data", {})]
+    endpoints = {yaml.safe_load(anchor["profile.yaml"])["spec"]["store"]["s3"]["endpoint"] for anchor in anchors}
+    assert endpoints == {profile.kubernetes.store_endpoint}
     assert profile.kubernetes.credentials is not None
     assert profile.kubernetes.credentials.secret == "trial-stilts-s3"
     (server,) = [each for each in objects if each["kind"] == "Deployment"]
@@ -347,7 +351,7 @@ def test_the_check_is_a_study_without_gpus(rendered: dict[str, list[dict[str, An
     assert stand_in["metadata"]["name"] == anchor["metadata"]["name"]
     assert driver["spec"]["activeDeadlineSeconds"] == 900
     command = driver["spec"]["template"]["spec"]["containers"][0]["command"]
-    assert command[-2:] == ["--store", "s3://studies/team/check/$(POD_NAME)"]
+    assert command[-3:] == ["--strict", "--store", "s3://studies/team/check/$(POD_NAME)"]
     assert not any("-check" in each["metadata"]["name"] for each in [*rendered["nothing"], *rendered["quiet"]])
 
 
@@ -406,7 +410,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"study": STUDY}, "a study needs a store that every node reaches"),
     ({"study": "no study"}, "give it as --set-file study=FILE"),
     ({"study": "kind: Study", "profile": {"store": STORE}}, "give it as --set-file study=FILE"),
-    ({"s3": {"enabled": True}, "profile": {"store": {"s3": {"endpoint": "http://a"}}}}, "leave one of them out"),
+    ({"s3": {"enabled": True}, "profile": {"kubernetes": {"store_endpoint": "http://a"}}}, "leave one of them out"),
     ({"s3": {"enabled": True}, "profile": {"store": STORE}}, "begin it with s3://stilts/"),
     (
         {"s3": {"enabled": True, "access_key": "abc"}, "profile": {"kubernetes": {"credentials": {"secret": "a"}}}},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -276,9 +278,10 @@ def test_status_says_why_everything_waits(api: FakeApi, stilts: Stilts, capsys: 
     message = 'Back-off pulling image "stilts:1": not found'
     driver_pod(api, "Pending", {"waiting": {"reason": "ImagePullBackOff", "message": message}})
     assert stilts("status", "--store", "store") == 0
-    out = capsys.readouterr().out
-    assert "the image stilts:1 cannot be pulled" in out
-    assert "the driver is not at work" in out
+    said = capsys.readouterr()
+    assert "the image stilts:1 cannot be pulled" in said.out
+    assert "the driver is not at work" in said.out
+    assert "Name images that the nodes can pull" in said.err
     assert stilts("status", "--store", "store", "--no-cluster") == 0
     assert "driver" not in capsys.readouterr().out
 
@@ -313,11 +316,14 @@ def drive(api: FakeApi, tmp_path: Path) -> int:
     return main(["drive", "study.yaml", "--metrics-port", "0", *arguments])
 
 
+@pytest.mark.parametrize("kept", [True, False])
 def test_a_failure_is_seen_retried_and_done(
-    failed: Play, api: FakeApi, stilts: Stilts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kept: bool, failed: Play, api: FakeApi, stilts: Stilts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert stilts("status", "--store", "store") == 1
-    out = capsys.readouterr().out
+    said = capsys.readouterr()
+    out = said.out
+    assert "stilts retry study.yaml --store store --profile profile.yaml" in said.err
     assert "fake: 0 of 5 stages done, 1 failed, 4 blocked" in out
     assert "driver: failed" in out
     assert "It ended with 65." in out
@@ -331,6 +337,10 @@ def test_a_failure_is_seen_retried_and_done(
     assert driver_job(api)["metadata"]["uid"] != before
     assert stilts("status", "--store", "store") == 0
     assert "0 of 5 stages done, 1 queued, 4 waiting" in capsys.readouterr().out
+    if not kept:  # the failed Job has been there for as long as the profile says
+        (name,) = (name for name in api.objects["jobs"] if not name.endswith("-driver"))
+        api.remove("jobs", name)
+        api.remove("pods", f"{name}-0-x")
     failed.deed = lambda fingerprint, number: 65 if (fingerprint, number) == (TOP, 1) else 0
     failed.over = False
     with failed:
@@ -401,3 +411,23 @@ def test_a_context_that_is_not_there_names_those_that_are(
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "nowhere"))
     assert stilts("submit") == 1
     assert "there is no kubeconfig" in capsys.readouterr().err
+
+
+def test_a_server_that_does_not_answer_is_a_sentence(
+    stilts: Stilts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving() as api:
+        cluster = api.cluster()
+    monkeypatch.setattr(Cluster, "connect", lambda **_: cluster)
+    assert stilts("submit") == 1
+    said = capsys.readouterr().err
+    assert f"the API server {cluster.url} does not answer" in said
+    assert "Check the kubeconfig, the network and the cluster." in said
+
+
+def test_both_programs_are_installed() -> None:
+    project = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text())["project"]
+    for name, place in project["scripts"].items():
+        module, function = place.split(":")
+        assert callable(getattr(import_module(module), function)), name
+    assert {"stilts", "kubectl-stilts"} <= project["scripts"].keys()

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 from cluster.commands import ClusterError
+from cluster.machine.cluster import MachineCluster
 from cluster.machine.requirements import install_packages
 from cluster.provider import Provider, choose_provider
+from cluster.trial import images
 
 _HERE = Path(__file__).parent
 
@@ -33,6 +35,10 @@ def main() -> int:
             provider.down()
         elif arguments.verb == "load":
             provider.load(_absolute(arguments.archive))
+        elif arguments.verb == "refresh":
+            if not isinstance(provider, MachineCluster):
+                raise ClusterError("only nodes of this machine can be given code without an image: make image")
+            provider.refresh(_HERE.parents[1] / "stilts_core", [image["name"] for image in images().values()])
         elif arguments.verb == "test":
             return _test(provider, _absolute(arguments.load), arguments.pytest)
         else:
@@ -74,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("down", help="take it away; programs and images stay in the cache")
     load = verbs.add_parser("load", help="bring image archives to every node")
     load.add_argument("archive", type=Path, nargs="+")
+    verbs.add_parser("refresh", help="lay the newest code over the images that the nodes have")
     test = verbs.add_parser("test", help="up, tests/cluster, down")
     test.add_argument("pytest", nargs=argparse.REMAINDER, help="options for pytest")
     for verb_with_images in (up, test):

@@ -15,7 +15,7 @@ from helm import template
 from cluster.kubernetes import Kubernetes
 from cluster.machine.images import program_archive
 from cluster.machine.jobset import NAMESPACE as JOBSET_NAMESPACE
-from cluster.machine.jobset import install_jobset
+from cluster.machine.jobset import install_jobset, wait_for_jobset
 from cluster.machine.pins import JOBSET
 from cluster.machine.places import Places
 from cluster.provider import NotHereError, Provider, choose_provider
@@ -57,11 +57,11 @@ def s3(kubernetes: Kubernetes) -> ClusterS3:
 def jobset(provider: Provider, kubernetes: Kubernetes) -> None:
     """The JobSet controller in the cluster."""
     there = kubernetes.within(JOBSET_NAMESPACE)
-    if there.kubectl("get", "deployment", "--selector=control-plane=controller-manager", "--output=name"):
-        return
-    cache = Places.of_environment().cache
-    provider.load([program_archive(JOBSET, cache, _quiet)])
-    install_jobset(there.kubectl, provider.programs["kubectl"])
+    if not there.kubectl("get", "deployment", "--selector=control-plane=controller-manager", "--output=name"):
+        cache = Places.of_environment().cache
+        provider.load([program_archive(JOBSET, cache, _quiet)])
+        install_jobset(there.kubectl, provider.programs["kubectl"])
+    wait_for_jobset(there.kubectl)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from servers import S3Server
 from cluster.commands import wait_until
 from cluster.machine.archive import USER
 from cluster.machine.images import reference
+from cluster.machine.node import SAFE_NODE
 from cluster.machine.pins import VERSITYGW
 
 if TYPE_CHECKING:
@@ -96,8 +97,7 @@ def _objects() -> list[dict[str, Any]]:
             "fsGroup": user,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        # tests take the power of the others
-        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [_FIRST_NODE]}},
+        "affinity": SAFE_NODE,
         "containers": [container],
         "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": _NAME}}],
     }
@@ -120,11 +120,3 @@ def _objects() -> list[dict[str, Any]]:
 
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
-_FIRST_NODE = {
-    "weight": 100,
-    "preference": {
-        "matchExpressions": [
-            {"key": "kubernetes.io/hostname", "operator": "In", "values": ["node1", "stilts-test-worker"]}
-        ]
-    },
-}

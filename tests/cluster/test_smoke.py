@@ -112,13 +112,27 @@ def test_a_network_policy_is_enforced(namespace: Kubernetes, s3: ClusterS3) -> N
         assert [line.split()[0] for line in lines] == states, f"{name}: {lines}"
 
 
+def last_node(kubernetes: Kubernetes) -> str:
+    """The node that tests may do anything to."""
+    nodes = kubernetes.get("nodes")["items"]
+    return max(node["metadata"]["name"] for node in nodes if GPU in node["status"]["allocatable"])
+
+
 def test_a_node_that_is_cut_off_is_lost_and_comes_back(provider: Provider, kubernetes: Kubernetes) -> None:
-    last = sorted(
-        node["metadata"]["name"] for node in kubernetes.get("nodes")["items"] if GPU in node["status"]["allocatable"]
-    )[-1]
-    provider.cut(last)
+    name = last_node(kubernetes)
+    provider.cut(name)
     try:
-        kubernetes.wait("node", last, until=lambda node: not has_condition(node, "Ready"), seconds=60)
+        kubernetes.wait("node", name, until=lambda node: not has_condition(node, "Ready"))
     finally:
-        provider.restore(last)
-    kubernetes.wait("node", last, until=lambda node: has_condition(node, "Ready"), seconds=60)
+        provider.restore(name)
+    kubernetes.wait("node", name, until=lambda node: has_condition(node, "Ready"))
+
+
+def test_a_node_that_loses_its_power_comes_back(provider: Provider, kubernetes: Kubernetes) -> None:
+    name = last_node(kubernetes)
+    provider.power_off(name)
+    try:
+        kubernetes.wait("node", name, until=lambda node: not has_condition(node, "Ready"))
+    finally:
+        provider.power_on(name)
+    assert kubernetes.get("node", name)["status"]["allocatable"][GPU] == "1"

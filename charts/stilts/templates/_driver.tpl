@@ -37,9 +37,12 @@ stilts/study: {{ include "stilts.labelValue" .study | quote }}
 stilts/anchor: {{ include "stilts.labelValue" .anchor | quote }}
 {{- end -}}
 
-{{/* A profile's spec as pods are to read it, JSON: with the place where certificates are mounted. */}}
+{{/* A profile's spec as pods are to read it, JSON: with the store's address there and the place where certificates are mounted. */}}
 {{- define "stilts.inCluster" -}}
 {{- $placement := deepCopy . -}}
+{{- with $placement.kubernetes.store_endpoint -}}
+{{- $_ := set $placement.store.s3 "endpoint" . -}}
+{{- end -}}
 {{- if $placement.kubernetes.ca_bundle -}}
 {{- $_ := set $placement.store.s3 "ca_bundle" "/etc/stilts/ca.crt" -}}
 {{- end -}}

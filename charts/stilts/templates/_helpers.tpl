@@ -36,8 +36,8 @@ app.kubernetes.io/component: s3
 {{- $_ := set $kubernetes "user_id" nil -}}
 {{- end -}}
 {{- if .Values.s3.enabled -}}
-{{- if $store.s3.endpoint -}}
-{{- fail (printf "s3.enabled is true, and profile.store.s3.endpoint names another server (%s): leave one of them out" $store.s3.endpoint) -}}
+{{- if $kubernetes.store_endpoint -}}
+{{- fail (printf "s3.enabled is true, and profile.kubernetes.store_endpoint names another server (%s): leave one of them out" $kubernetes.store_endpoint) -}}
 {{- end -}}
 {{- $bucket := printf "s3://%s" .Values.s3.bucket -}}
 {{- if and $store.uri (ne $store.uri $bucket) (not (hasPrefix (printf "%s/" $bucket) $store.uri)) -}}
@@ -50,7 +50,7 @@ app.kubernetes.io/component: s3
 {{- fail "the trial server takes its keys from access_key and secret_key of profile.kubernetes.credentials: leave its key `file` out" -}}
 {{- end -}}
 {{- $_ := set $store "uri" ($store.uri | default (printf "%s/studies" $bucket)) -}}
-{{- $_ := set $store.s3 "endpoint" (printf "http://%s-s3.%s.svc:7070" (include "stilts.name" .) .Release.Namespace) -}}
+{{- $_ := set $kubernetes "store_endpoint" (printf "http://%s-s3.%s.svc:7070" (include "stilts.name" .) .Release.Namespace) -}}
 {{- $_ := set $store.s3 "region" ($store.s3.region | default "us-east-1") -}}
 {{- $_ := set $store.s3 "path_style" true -}}
 {{- $_ := set $kubernetes "credentials" ($kubernetes.credentials | default (dict "secret" (printf "%s-s3" (include "stilts.name" .)))) -}}

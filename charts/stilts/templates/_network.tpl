@@ -44,7 +44,7 @@
 {{- else if .Values.s3.enabled -}}
 {{- toJson (dict "places" (list (dict "pods" (include "stilts.serverSelector" . | fromYaml) "ports" (list 7070)))) -}}
 {{- else -}}
-{{- $endpoint := $placement.store.s3.endpoint | default "https://s3.amazonaws.com" -}}
+{{- $endpoint := $placement.kubernetes.store_endpoint | default $placement.store.s3.endpoint | default "https://s3.amazonaws.com" -}}
 {{- $url := urlParse $endpoint -}}
 {{- $host := $url.hostname -}}
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "80" "443" (eq $url.scheme "http")) | int64 -}}

@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 
 from stilts_core.engine.kubernetes.kinds import OWN_RIGHTS, PODS, Kind
 from stilts_core.engine.kubernetes.labels import Object
-from stilts_core.engine.kubernetes.refusals import ConflictError, ExpiredError, refusal, unreachable
+from stilts_core.engine.kubernetes.refusals import ConflictError, refusal, unreachable
 
 _PAGE = 500
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
@@ -164,7 +164,9 @@ class Cluster:
                 opened(response)
                 for line in _lines(response):
                     event = _decoded(line)
-                    found = event.get("object") or {}
+                    found = event.get("object")
+                    if not isinstance(found, dict):
+                        return  # the end of the connection has torn it
                     if event.get("type") == "ERROR":
                         raise refusal(int(found.get("code") or 500), found, doing, self.namespace)
                     yield str(event.get("type")), found
@@ -360,6 +362,3 @@ def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     for chunk in response.stream(1 << 16):
         *lines, rest = (rest + chunk).split(b"\n")
         yield from (line for line in lines if line.strip())
-
-
-__all__ = ["Cluster", "Endpoint", "ExpiredError", "Listing", "Object", "Patience"]

@@ -96,6 +96,38 @@ class Wanted:
     ended: bool
 
 
+def read_record(
+    store: Store, fingerprint: str, base: Attempt, *, ended: bool, family: list[Attempt] | None = None
+) -> Record:
+    """What the store has of an attempt now.
+
+    Args:
+        base: the name that its Job gave it.
+        ended: its outcome is wanted, too.
+        family: the names that its pods took; None: they are looked up.
+
+    Raises:
+        StorageError: the store cannot be read.
+    """
+    names = family or _family(store, fingerprint, base)
+    beats = [(read_heartbeat(store, fingerprint, each), each) for each in names]
+    latest, stored = max(beats, key=lambda pair: (pair[0] is not None, pair[0].updated if pair[0] else _NEVER))
+    if not ended:
+        return Record(stored, latest)
+    outcomes = [found for each in names if (found := read_outcome(store, fingerprint, each)) is not None]
+    return Record(stored, latest, max(outcomes, key=lambda outcome: outcome.finished or _NEVER, default=None))
+
+
+def _family(store: Store, fingerprint: str, base: Attempt) -> list[Attempt]:
+    """The names under which the pods of an attempt keep things: those that begin again add to the first one."""
+    named = [
+        attempt
+        for attempt in list_attempts(store, fingerprint)
+        if attempt.number == base.number and attempt.token.startswith(base.token)
+    ]
+    return named or [base]
+
+
 class Records:
     """Reads heartbeats of live attempts from time to time, and outcomes of ended ones once, in a thread.
 
@@ -170,20 +202,5 @@ class Records:
 
     def _one(self, key: Key, wanted: Wanted, before: tuple[Wanted, Record] | None) -> Record:
         same = before is not None and before[0] == wanted and before[1].heartbeat is not None
-        family = [before[1].stored] if same and before is not None else self._family(key[0], wanted.stored)
-        beats = [(read_heartbeat(self._store, key[0], each), each) for each in family]
-        latest, stored = max(beats, key=lambda pair: (pair[0] is not None, pair[0].updated if pair[0] else _NEVER))
-        if not wanted.ended:
-            return Record(stored, latest)
-        outcomes = [found for each in family if (found := read_outcome(self._store, key[0], each)) is not None]
-        last = max(outcomes, key=lambda outcome: outcome.finished or _NEVER, default=None)
-        return Record(stored, latest, last)
-
-    def _family(self, fingerprint: str, base: Attempt) -> list[Attempt]:
-        """The names under which the pods of an attempt keep things: those that begin again add to the first one."""
-        named = [
-            attempt
-            for attempt in list_attempts(self._store, fingerprint)
-            if attempt.number == base.number and attempt.token.startswith(base.token)
-        ]
-        return named or [base]
+        known = [before[1].stored] if same and before is not None else None
+        return read_record(self._store, key[0], wanted.stored, ended=wanted.ended, family=known)

@@ -14,7 +14,7 @@ from stilts_core.engine.backend import Observation
 from stilts_core.engine.decide import Start, decide
 from stilts_core.engine.kubernetes.anchor_notes import forgiven
 from stilts_core.engine.kubernetes.client import Cluster, Listing
-from stilts_core.engine.kubernetes.history import Past, read_past
+from stilts_core.engine.kubernetes.history import Past, read_past, read_record
 from stilts_core.engine.kubernetes.kinds import (
     CONFIG_MAPS,
     EVENTS,
@@ -37,13 +37,13 @@ from stilts_core.errors import ClusterError
 from stilts_core.planning.plan import Plan
 from stilts_core.spec.profile import Placement
 from stilts_core.stages.snapshot import Phase
-from stilts_core.storage.attempts import list_attempts, read_heartbeat, read_outcome
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import read_manifests
-from stilts_core.storage.manifest import Manifest
+from stilts_core.storage.manifest import Attempt, Manifest
 from stilts_core.storage.parallel import bounded_map
 
 _READERS = 16
+_NOT_THERE = "the study is not in the cluster: it was not submitted, or was cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def look(cluster: Cluster, store: Store, plan: Plan, anchor: str, placement: Pla
         if each.phase is not Phase.ENDED or each.attempt > pardoned.get(each.fingerprint, 0)
     ]
     decision = decide(graph, manifests.keys(), observations, limits_of(placement), now)
-    driver = _driver(cluster, found, objects) if found else Status(State.CANCELLED, "the study is not in the cluster")
+    driver = _driver(cluster, found, objects) if found else Status(State.CANCELLED, _NOT_THERE)
     statuses = dict(decision.statuses)
     for action in decision.actions:
         if isinstance(action, Start):
@@ -147,23 +147,17 @@ def list_objects(cluster: Cluster, plan_digest: str, placement: Placement) -> Ob
 
 
 def _records(store: Store, seen: Iterable[Seen]) -> dict[Key, Record]:
-    wanted = [each for each in seen if each.observation.stored is not None]
+    def read(each: tuple[Key, Attempt, bool]) -> Record:
+        key, base, ended = each
+        return read_record(store, key[0], base, ended=ended)
 
-    def read(each: Seen) -> Record:
-        base = each.observation.stored
-        assert base is not None  # noqa: S101 (chosen so)
-        named = [
-            attempt
-            for attempt in list_attempts(store, each.key[0])
-            if attempt.number == base.number and attempt.token.startswith(base.token)
-        ]
-        stored = named[-1] if named else base
-        over = each.observation.phase is Phase.ENDED
-        outcome = read_outcome(store, each.key[0], stored) if over else None
-        return Record(stored, None if over else read_heartbeat(store, each.key[0], stored), outcome)
-
+    wanted = [
+        (each.key, base, each.observation.phase is Phase.ENDED)
+        for each in seen
+        if (base := each.observation.stored) is not None
+    ]
     found = bounded_map(read, wanted, _READERS)
-    return {each.key: record for each, record in zip(wanted, found, strict=True)}
+    return {key: record for (key, _, _), record in zip(wanted, found, strict=True)}
 
 
 def _merged(pasts: Mapping[str, Past], seen: Iterable[Seen]) -> list[Observation]:

@@ -81,7 +81,6 @@ class Seen:
         kind, name, uid: of the object that stands for the attempt; the name is empty where only its pods are left.
         anchor: uid of the anchor that owns it.
         lost: it was given up because of its node; its objects are still there.
-        suspended: it waits in a queue.
         pods: how many of its pods there are, and which (to know when they are others).
     """
 
@@ -91,7 +90,6 @@ class Seen:
     uid: str = ""
     anchor: str = ""
     lost: bool = False
-    suspended: bool = False
     pods: tuple[str, ...] = ()
 
     @property
@@ -205,7 +203,6 @@ class _Look:
             uid=handle["metadata"]["uid"],
             anchor=owner_of(handle, "ConfigMap"),
             lost=self._given_up() is not None and _end_condition(handle) is None,
-            suspended=_suspended(handle),
             pods=pods,
         )
 

@@ -172,9 +172,12 @@ def in_cluster(placement: Placement, namespace: str) -> Placement:
     """
     store, kubernetes = placement.store, placement.kubernetes
     _check_store(store, certificates=kubernetes.ca_bundle is not None)
+    there: dict[str, str] = {}
     if kubernetes.ca_bundle is not None:
-        s3 = store.s3.model_copy(update={"ca_bundle": f"{FILES}/{CA_FILE}"})
-        store = store.model_copy(update={"s3": s3})
+        there["ca_bundle"] = f"{FILES}/{CA_FILE}"
+    if kubernetes.store_endpoint is not None:
+        there["endpoint"] = kubernetes.store_endpoint
+    store = store.model_copy(update={"s3": store.s3.model_copy(update=there)})
     kubernetes = kubernetes.model_copy(update={"namespace": namespace})
     return placement.model_copy(update={"store": store, "kubernetes": kubernetes})
 

@@ -142,7 +142,7 @@ def driver_status(submitted: Submitted, job: Object | None, pods: Sequence[Objec
 def _without_job(submitted: Submitted) -> Status:
     outcome = submitted.outcome
     if outcome is None:
-        return Status(State.CANCELLED, "there is none; `stilts submit` starts one")
+        return Status(State.CANCELLED, "its Job is not there; `stilts submit` makes it")
     return Status(State.DONE if outcome[0] is Outcome.DONE else State.FAILED, outcome[1])
 
 

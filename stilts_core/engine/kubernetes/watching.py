@@ -11,8 +11,9 @@ from typing import Any
 
 import urllib3
 
-from stilts_core.engine.kubernetes.client import Cluster, Object
+from stilts_core.engine.kubernetes.client import Cluster
 from stilts_core.engine.kubernetes.kinds import Kind
+from stilts_core.engine.kubernetes.labels import Object
 from stilts_core.engine.kubernetes.refusals import ExpiredError, ForbiddenError, InvalidError
 from stilts_core.errors import ClusterError
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from cluster.commands import ClusterError, run, wait_until
 from cluster.machine.archive import write_image
 from cluster.machine.build import program
+from cluster.machine.code_layer import code_layer, read_image, write_thin_archive
 from cluster.machine.pins import COREDNS, PAUSE, PROBE, VERSITYGW, Module
 from cluster.machine.places import Places
 
@@ -62,6 +63,35 @@ def add_to_store(places: Places, archives: Sequence[Path]) -> bool:
             unfinished.write_text(json.dumps(sorted({*contents, *new.values()}), indent=1))
             unfinished.replace(places.images / _CONTENTS)
     return bool(new)
+
+
+def lay_code(places: Places, package: Path, names: Sequence[str], nodes: Sequence[Callable[..., str]]) -> list[str]:
+    """Lay a package over images, in the store and in nodes that run.
+
+    Args:
+        names: of the images; those that the store does not have are left out.
+        nodes: what a program prints that is run in a node.
+
+    Returns:
+        The names of the images that have it now.
+    """
+    layer, done = code_layer(package), []
+    with _locked(places), _containerd(places) as socket, tempfile.TemporaryDirectory(prefix="stilts-code-") as folder:
+
+        def ctr(*arguments: str) -> str:
+            return run("ctr", "--address", socket, "--namespace", NAMESPACE, *arguments).stdout
+
+        archive = Path(folder) / "image.tar"
+        for name in names:
+            image = read_image(ctr, name)
+            if image is None:
+                continue
+            write_thin_archive(archive, name, *image, layer)
+            ctr("images", "import", str(archive))
+            for node in nodes:
+                node("ctr", "--namespace", NAMESPACE, "images", "import", str(archive))
+            done.append(name)
+    return done
 
 
 def is_current(places: Places, disk: Path) -> bool:

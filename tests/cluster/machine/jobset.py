@@ -11,6 +11,7 @@ import yaml
 
 from cluster.commands import run, wait_until
 from cluster.machine.images import reference
+from cluster.machine.node import SAFE_NODE
 from cluster.machine.pins import JOBSET
 
 NAMESPACE = "jobset-system"
@@ -35,7 +36,7 @@ _PROBE = {
 
 
 def install_jobset(kubectl: Callable[..., str], program: Path) -> None:
-    """Install the controller and wait until its webhooks answer; its image must be in the nodes.
+    """Install the controller; its image must be in the nodes.
 
     Args:
         kubectl: runs kubectl in the namespace ``NAMESPACE`` of the cluster; takes ``text`` for its standard input.
@@ -44,10 +45,10 @@ def install_jobset(kubectl: Callable[..., str], program: Path) -> None:
     manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": _manifests(program)})
     # the definition of a JobSet is too large for what a client-side apply keeps in an annotation
     kubectl("apply", "--server-side", "--filename", "-", text=manifests)
-    kubectl(
-        *("wait", "--for=condition=Available", f"--timeout={_START_SECONDS:.0f}s"),
-        "deployment/jobset-controller-manager",
-    )
+
+
+def wait_for_jobset(kubectl: Callable[..., str]) -> None:
+    """Wait until the controller's webhooks answer."""
 
     def accepts() -> bool:
         return bool(kubectl("create", "--dry-run=server", "--filename", "-", text=json.dumps(_PROBE), check=False))
@@ -61,6 +62,7 @@ def _manifests(program: Path) -> list[dict[str, Any]]:
     objects = list(yaml.safe_load_all(run(program, "kustomize", f"{source}/config/default").stdout))
     for manifest in objects:
         if manifest["kind"] == "Deployment":
+            manifest["spec"]["template"]["spec"]["affinity"] = SAFE_NODE
             for container in manifest["spec"]["template"]["spec"]["containers"]:
                 container["image"], container["imagePullPolicy"] = reference(JOBSET), "Never"
                 container["command"] = [f"/{JOBSET.name}"]

@@ -23,6 +23,15 @@ from cluster.machine.places import Places
 from cluster.machine.processes import Processes
 
 GPU = "nvidia.com/gpu"
+# for what must outlive a test: tests cut off the other nodes, here and in kind
+_FIRST = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["node1", "stilts-test-worker"]}
+SAFE_NODE = {
+    "nodeAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {"weight": 100, "preference": {"matchExpressions": [_FIRST]}},
+        ]
+    }
+}
 # kubelet and the container network have these in their programs; the node's own folders are mounted over them
 TARGETS = ("/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers")
 _START_SECONDS = 30.0

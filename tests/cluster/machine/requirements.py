@@ -20,6 +20,8 @@ PACKAGES = (
     "util-linux",
     "mount",
     "openssl",
+    "podman",  # for the images that the nodes are given
+    "debootstrap",
 )
 _PROGRAMS = (
     *("etcd", "containerd", "ctr", "runc", "iptables", "iptables-restore", "iptables-save"),

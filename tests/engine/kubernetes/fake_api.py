@@ -47,6 +47,7 @@ class FakeApi:
     changed: threading.Condition = field(default_factory=threading.Condition)
     over: bool = False
     cuts: int = 0
+    last: bytes = b""
     authorization: set[str] = field(default_factory=set)
 
     def put(self, plural: str, found: Object) -> Object:
@@ -100,8 +101,9 @@ class FakeApi:
             self.cuts += 1
             self.changed.notify_all()
 
-    def cut(self) -> None:
-        """Break off all watches."""
+    def cut(self, last: bytes = b"") -> None:
+        """Break off all watches; ``last`` is sent before."""
+        self.last = last
         with self.changed:
             self.cuts += 1
             self.changed.notify_all()
@@ -239,6 +241,8 @@ class _Handler(BaseHTTPRequestHandler):
         while True:
             with api.changed:
                 if api.over or api.cuts != cuts:
+                    if api.last:
+                        self._chunk(api.last)
                     self.close_connection = True
                     return
                 news = [each for each in api.history if each[0] > version]

@@ -340,10 +340,14 @@ def test_proxies_leave_out_the_cluster() -> None:
 def test_the_anchor_holds_the_study_and_a_profile_that_pods_can_load(tmp_path: Path) -> None:
     given_placement = Placement.model_validate(
         {
-            "store": {"uri": "s3://studies/a", "s3": {"region": "eu-1", "ca_bundle": "certificates/mine.pem"}},
+            "store": {
+                "uri": "s3://studies/a",
+                "s3": {"endpoint": "http://localhost:9000", "ca_bundle": "certificates/mine.pem"},
+            },
             "training": {"zero_stage": 2, "ranks": 4},
             "kubernetes": {
                 "nodes": 2,
+                "store_endpoint": "http://s3.store.svc:9000",
                 "ca_bundle": {"config_map": "ca"},
                 "user_id": None,
                 "pods": {"train": {"cpu": "500m", "memory": "2Gi"}},
@@ -356,6 +360,7 @@ def test_the_anchor_holds_the_study_and_a_profile_that_pods_can_load(tmp_path: P
     path.write_text(anchor["data"]["profile.yaml"])
     loaded = load_profile(path).spec
     assert loaded.store.s3.ca_bundle == "/etc/stilts/ca.crt"
+    assert loaded.store.s3.endpoint == "http://s3.store.svc:9000"
     assert loaded.kubernetes == given_placement.kubernetes.model_copy(update={"namespace": NAMESPACE})
     assert loaded.training == given_placement.training
     assert attempt_at(StageKind.TRAIN, loaded) == attempt_at(StageKind.TRAIN, given_placement)

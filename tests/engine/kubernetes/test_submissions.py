@@ -52,7 +52,7 @@ OVER = condition("Complete", after=100)
 @pytest.mark.parametrize(
     ("job", "pods", "events", "outcome", "state", "why", "since"),
     [
-        (None, [], [], None, State.CANCELLED, "`stilts submit` starts one", None),
+        (None, [], [], None, State.CANCELLED, "`stilts submit` makes it", None),
         (None, [], [], Outcome.DONE, State.DONE, "counts", None),
         (None, [], [], Outcome.FAILED, State.FAILED, "counts", None),
         (driver_job(deleting=True), [pod()], [], None, State.CANCELLED, "it is being ended", 50),
