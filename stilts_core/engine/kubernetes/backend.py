@@ -325,8 +325,8 @@ class KubernetesBackend:
 
     def _end(self, seen: Seen, kill: bool, asked_for: float) -> None:
         try:
-            if not kill and asked_for < _LEAVE_SECONDS and read_manifest(self._store, seen.key[0]) is not None:
-                return  # it has committed: its pods are keeping their logs, and are about to end
+            if not kill and asked_for < _LEAVE_SECONDS and self._has_committed(seen):
+                return  # its pods are keeping their logs, and are about to end
             if seen.name:
                 self._cluster.delete(seen.kind, seen.name, uid=seen.uid)
             if kill:
@@ -335,6 +335,11 @@ class KubernetesBackend:
                         self._cluster.delete(PODS, pod["metadata"]["name"], grace=0)
         except StiltsError as error:
             self._note(error.message)  # it is asked again
+
+    def _has_committed(self, seen: Seen) -> bool:
+        """Whether it was this attempt that committed: any other one runs on for nothing."""
+        manifest = read_manifest(self._store, seen.key[0])
+        return manifest is not None and manifest.attempt.number == seen.key[1]
 
     def _tell_trouble(self) -> None:
         trouble = self._sources.trouble

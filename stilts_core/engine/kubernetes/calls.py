@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 
@@ -21,11 +22,14 @@ class Calls:
         """Have it called; it must not raise."""
         self._queue.put(call)
 
-    def close(self) -> None:
-        """Begin no other call."""
-        self._over = True
+    def close(self, patience: float = 5.0) -> None:
+        """Take no other call, and wait a little (seconds) for those that were taken: a stop may be among them."""
         for _ in self._threads:
             self._queue.put(None)
+        deadline = time.monotonic() + patience
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._over = True
 
     def _work(self) -> None:
         while (call := self._queue.get()) is not None and not self._over:

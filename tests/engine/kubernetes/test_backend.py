@@ -24,7 +24,7 @@ from stilts_core.errors import ClusterError, MissingInputError
 from stilts_core.planning.plan import Plan
 from stilts_core.spec.kubernetes import Kubernetes
 from stilts_core.spec.profile import Placement, Retries
-from stilts_core.storage.attempts import list_attempts, read_outcomes
+from stilts_core.storage.attempts import list_attempts, new_attempt, read_outcomes
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import committed
 from stilts_core.storage.open import open_store
@@ -306,6 +306,16 @@ def test_who_is_about_to_end_after_the_commit_is_left_alone(api: FakeApi, store:
         until(lambda: ear.statuses[TOP].state is State.DONE)  # the store was swept before the pod ended
     assert states(found) == {State.DONE}
     assert job["metadata"]["name"] in api.objects["jobs"]
+
+
+def test_who_was_overtaken_by_a_commit_is_stopped_at_once(api: FakeApi, store: Store, play: Play) -> None:
+    play.deed = lambda fingerprint, number: None if fingerprint == TOP else 0
+    with driving(api, store) as (driver, ear), in_background(driver) as found:
+        until(lambda: ear.statuses.get(TOP, Status(State.WAITING)).state is State.RUNNING)
+        (job,) = jobs(api)
+        play.commit(TOP, new_attempt(7))
+        until(lambda: job["metadata"]["name"] not in api.objects["jobs"])
+    assert states(found) == {State.DONE}
 
 
 def test_the_window_bounds_the_jobs_in_flight(api: FakeApi, store: Store, play: Play) -> None:
