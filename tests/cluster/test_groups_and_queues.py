@@ -44,7 +44,7 @@ def test_a_group_as_a_jobset_begins_anew_as_a_whole(new_study: Studies, undistur
     assert has_condition(sets[first["metadata"]["name"]], "Failed")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def workloads(kubernetes: Kubernetes) -> Iterator[None]:
     """Kueue's API without Kueue: Workloads can be made, and nobody acts on them."""
     if kubernetes.kubectl("get", "crd", WORKLOADS, "--ignore-not-found"):
@@ -71,10 +71,14 @@ def workloads(kubernetes: Kubernetes) -> Iterator[None]:
         }
     )
     kubernetes.wait("crd", WORKLOADS, until=lambda found: has_condition(found, "Established"))
+    # served a moment after it is established
+    served = "/apis/kueue.x-k8s.io"
+    wait_until(lambda: bool(kubernetes.kubectl("get", "--raw", served, check=False)), f"{served} is served", 60)
     yield
-    kubernetes.kubectl("delete", "crd", WORKLOADS, "--wait=false")
+    kubernetes.kubectl("delete", "crd", WORKLOADS)
 
 
+@pytest.mark.xdist_group("workloads")  # they share the API that one of them makes
 @pytest.mark.usefixtures("workloads")
 def test_a_suspended_job_waits_is_explained_and_goes_on_at_no_cost(
     new_study: Studies, undisturbed: dict[str, bytes]
@@ -102,6 +106,7 @@ def test_a_suspended_job_waits_is_explained_and_goes_on_at_no_cost(
     study.check_manifests()
 
 
+@pytest.mark.xdist_group("workloads")
 @pytest.mark.usefixtures("workloads")
 def test_a_job_that_begins_suspended_is_queued_with_what_is_missing(
     new_study: Studies, undisturbed: dict[str, bytes]
