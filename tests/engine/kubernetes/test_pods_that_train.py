@@ -167,8 +167,11 @@ def test_the_others_end_soon_when_a_pod_is_gone(talkers: list[Pod]) -> None:
 
 
 def test_the_others_follow_a_pod_whose_rank_was_killed(talkers: list[Pod], tmp_path: Path) -> None:
-    rank = re.findall(r"^rank (\d+) is process (\d+)$", talkers[1].output, re.MULTILINE)[-1][1]
-    os.kill(int(rank), signal.SIGKILL)
+    def ranks() -> list[str]:
+        return re.findall(r"^rank \d+ is process (\d+)$", talkers[1].output, re.MULTILINE)
+
+    until(lambda: len(ranks()) == 2, 60)  # what they print comes after their heartbeat
+    os.kill(int(ranks()[-1]), signal.SIGKILL)
     assert [pod.wait() for pod in talkers] == [1, 1], talkers[0].output
     assert "ended with signal 9" in talkers[1].message
     assert "The group ended because of" in talkers[0].message
