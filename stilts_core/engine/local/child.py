@@ -17,6 +17,10 @@ from stilts_core.stages.snapshot import Snapshot
 _SECONDS_BETWEEN_REPORTS = 0.2
 
 
+_CHATTY = ("boto3", "botocore", "s3transfer", "urllib3")
+"""Loggers that tell of every connection, where a stage's log is to tell of the stage."""
+
+
 def run_child(name: str, document: dict[str, Any], *, devices: list[str] | None, reports: int, parent: int) -> int:
     """Run the attempt that a request asks for, and return its exit code.
 
@@ -35,6 +39,8 @@ def run_child(name: str, document: dict[str, Any], *, devices: list[str] | None,
     _redirect(spec.log)
     _limit(spec.resources.threads, devices)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", force=True)
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     return run_attempt(spec, tell=_Reporter(name, reports), stop_requested=lambda: stop.requested)
 
 
