@@ -55,12 +55,18 @@ def _test(provider: Provider, archives: list[Path], options: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         provider.up(archives)
-        command = [sys.executable, "-m", "pytest", str(_HERE), *options]
-        return subprocess.run(command, cwd=_HERE.parents[1], check=False).returncode
+        # Most tests wait for the cluster most of the time, so two of them share it; some need it to themselves.
+        together = _pytest("-m", "not alone", "--numprocesses=2", "--dist=loadgroup", *options)
+        return _pytest("-m", "alone", *options) or together
     finally:
         begun = time.monotonic()
         provider.down()
         _say(f"down after {time.monotonic() - begun:.1f} s")
+
+
+def _pytest(*options: str) -> int:
+    command = [sys.executable, "-m", "pytest", str(_HERE), *options]
+    return subprocess.run(command, cwd=_HERE.parents[1], check=False).returncode
 
 
 def _absolute(paths: list[Path]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import secrets
@@ -57,11 +58,13 @@ def s3(kubernetes: Kubernetes) -> ClusterS3:
 def jobset(provider: Provider, kubernetes: Kubernetes) -> None:
     """The JobSet controller in the cluster."""
     there = kubernetes.within(JOBSET_NAMESPACE)
-    if not there.kubectl("get", "deployment", "--selector=control-plane=controller-manager", "--output=name"):
-        cache = Places.of_environment().cache
-        provider.load([program_archive(JOBSET, cache, _quiet)])
-        install_jobset(there.kubectl, provider.programs["kubectl"])
-    wait_for_jobset(there.kubectl)
+    cache = Places.of_environment().cache
+    with (cache / "jobset.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests that run beside each other would install it twice
+        if not there.kubectl("get", "deployment", "--selector=control-plane=controller-manager", "--output=name"):
+            provider.load([program_archive(JOBSET, cache, _quiet)])
+            install_jobset(there.kubectl, provider.programs["kubectl"])
+        wait_for_jobset(there.kubectl)
 
 
 @pytest.fixture

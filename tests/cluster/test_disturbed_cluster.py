@@ -17,6 +17,8 @@ from cluster.studies import TITLES, ClusterStudy
 from stilts_core.engine.states import State
 from stilts_core.errors import Budget
 
+pytestmark = pytest.mark.alone
+
 Studies = Callable[..., ClusterStudy]
 OUTAGE_SECONDS = 30.0
 LABEL = "stilts-tests/can-be-lost"

@@ -14,6 +14,8 @@ from cluster.pods import indexed_job, pod, probe_pod
 from cluster.provider import NotHereError, Provider
 from cluster.s3 import PORT, ClusterS3
 
+pytestmark = pytest.mark.alone
+
 GPU = "nvidia.com/gpu"
 
 
