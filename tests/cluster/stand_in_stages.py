@@ -28,6 +28,7 @@ from stilts_core.storage.open import open_store
 PRELOAD: tuple[str, ...] = ("stilts_core.storage.commit",)
 
 _PROFILE = Path("/etc/stilts/profile.yaml")
+_SETTLING_SECONDS = 4.0
 _POLL_SECONDS = 0.25
 _BLOCKS = 64
 
@@ -148,8 +149,15 @@ def _fail(context: StageContext, value: str) -> None:
 
 
 def _look(context: StageContext, value: str) -> None:
-    """Try addresses, and look for what the pod of a stage must not have."""
-    reached = [address for address in value.split(",") if address and _reaches(address)]
+    """Try addresses, and look for what the pod of a stage must not have.
+
+    In no cluster do policies hold for a pod from its first moment, so what counts is what two looks agree on.
+    """
+    addresses = [address for address in value.split(",") if address]
+    before, reached = None, [address for address in addresses if _reaches(address)]
+    while reached != before:
+        time.sleep(_SETTLING_SECONDS)
+        before, reached = reached, [address for address in addresses if _reaches(address)]
     token = Path("/var/run/secrets/kubernetes.io").exists()
     found = {"reached": reached, "token": token, "user": os.getuid(), "root_writable": os.access("/opt", os.W_OK)}
     _store().put(_said_key(context.stage.fingerprint), json.dumps(found).encode())
