@@ -7,7 +7,7 @@ attempt, knows which budget it is charged to, and has a record of each in the st
 from __future__ import annotations
 
 from stilts_core.engine.kubernetes.labels import Object
-from stilts_core.errors import Budget, failing_codes
+from stilts_core.errors import Budget, StoppedError, failing_codes
 from stilts_core.spec.kubernetes import Kubernetes
 
 DRIVER_RESTARTS = 10
@@ -47,19 +47,24 @@ def driver_job_spec(template: Object, kubernetes: Kubernetes) -> Object:
 
 
 def _failure_rules(container: str) -> list[Object]:
-    """Every failure ends the Job; which rule did is part of the Job's reason.
+    """Every failure but one ends the Job; which rule did is part of the Job's reason.
 
-    What another attempt would only repeat stands before what the cluster did, and that before the other codes.
+    What another attempt would only repeat stands before what the cluster did, and that before the other codes. A pod
+    that was asked to stop, and not taken away by the cluster, belongs to a Job that was suspended, or was deleted by
+    hand: the Job goes on. Without a rule of its own it would fail where the controller sees the pod's end in time.
     """
+    stopped = StoppedError.exit_code
+    infrastructure = tuple(code for code in failing_codes(Budget.INFRASTRUCTURE) if code != stopped)
     return [
         _exit_codes(container, failing_codes(Budget.NONE)),
         {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-        _exit_codes(container, failing_codes(Budget.INFRASTRUCTURE)),
+        _exit_codes(container, (stopped,), action="Ignore"),
+        _exit_codes(container, infrastructure),
     ]
 
 
-def _exit_codes(container: str, codes: tuple[int, ...]) -> Object:
+def _exit_codes(container: str, codes: tuple[int, ...], *, action: str = "FailJob") -> Object:
     return {
-        "action": "FailJob",
+        "action": action,
         "onExitCodes": {"containerName": container, "operator": "In", "values": list(codes)},
     }

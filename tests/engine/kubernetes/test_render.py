@@ -163,7 +163,9 @@ def test_an_attempt_is_one_job_that_nothing_begins_anew(
         assert spec["activeDeadlineSeconds"] > 0
         assert found["spec"]["ttlSecondsAfterFinished"] > 0
         rules = spec["podFailurePolicy"]["rules"]
-        assert {rule["action"] for rule in rules} == {"FailJob"}
+        (ignored,) = (rule for rule in rules if rule["action"] != "FailJob")
+        assert (ignored["action"], ignored["onExitCodes"]["values"]) == ("Ignore", [75])
+        assert rules.index(ignored) > next(at for at, rule in enumerate(rules) if "onPodConditions" in rule)
         values = [rule["onExitCodes"]["values"] for rule in rules if "onExitCodes" in rule]
         assert all(codes == sorted(codes) for codes in values)
         assert sorted(code for codes in values for code in codes) == sorted(code for code in EXIT_CODES if code)
