@@ -55,8 +55,8 @@ def _test(provider: Provider, archives: list[Path], options: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         provider.up(archives)
-        # Most tests wait for the cluster most of the time, so two of them share it; some need it to themselves.
-        together = _pytest("-m", "not alone", "--numprocesses=2", "--dist=loadgroup", *options)
+        # Most tests wait for the cluster most of the time, so two files of them share it; some need it to themselves.
+        together = _pytest("-m", "not alone", "--numprocesses=2", "--dist=loadfile", *options)
         return _pytest("-m", "alone", *options) or together
     finally:
         begun = time.monotonic()

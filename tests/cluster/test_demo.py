@@ -79,6 +79,21 @@ def test_the_first_stage_runs_soon_after_submission(finished: Finished) -> None:
     assert seconds < BUSY * SUBMIT_SECONDS  # one machine is the whole cluster, and may do other things besides
 
 
+def test_doctor_finds_nothing_wrong_with_it(trial: Trial) -> None:
+    done = trial.stilts("doctor", "--cluster", "--profile", "profile.yaml", check=False)
+    assert done.status == 0, done.out + done.err
+    assert _left(trial.kubernetes, "--selector=stilts/study=check") == []
+
+
+def test_logs_and_status_of_a_study_that_went_through(trial: Trial, finished: Finished) -> None:
+    options = (STUDY, "--profile", "profile.yaml")
+    said = trial.stilts("logs", STUDY, "pretrain", "-f", "--profile", "profile.yaml").out
+    assert "step" in said or "loss" in said, said
+    assert "evaluate" in trial.stilts("logs", STUDY, "driver", "--profile", "profile.yaml").out
+    status = trial.stilts("status", *options)
+    assert "20 of 20 stages done" in status.out, status.out
+
+
 def test_cancelling_leaves_nothing_of_a_running_study(trial: Trial) -> None:
     study = trial.folder / "endless.yaml"
     study.write_text(endless("cancelled"), encoding="utf-8")

@@ -78,7 +78,6 @@ def workloads(kubernetes: Kubernetes) -> Iterator[None]:
     kubernetes.kubectl("delete", "crd", WORKLOADS)
 
 
-@pytest.mark.xdist_group("workloads")  # they share the API that one of them makes
 @pytest.mark.usefixtures("workloads")
 def test_a_suspended_job_waits_is_explained_and_goes_on_at_no_cost(
     new_study: Studies, undisturbed: dict[str, bytes]
@@ -106,7 +105,6 @@ def test_a_suspended_job_waits_is_explained_and_goes_on_at_no_cost(
     study.check_manifests()
 
 
-@pytest.mark.xdist_group("workloads")
 @pytest.mark.usefixtures("workloads")
 def test_a_job_that_begins_suspended_is_queued_with_what_is_missing(
     new_study: Studies, undisturbed: dict[str, bytes]
