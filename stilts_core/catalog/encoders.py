@@ -81,7 +81,7 @@ class EncoderTraits(Frozen):
     presentational: ClassVar[frozenset[str]] = frozenset({"title", "note"})
 
     def max_length(self, config: Mapping[str, Any]) -> int | None:
-        """Tokens of an input at most, special tokens included, as a configuration says; None where there is no limit."""
+        """Tokens of an input at most, special tokens included; None where nothing limits them."""
         positions = config.get("max_position_embeddings")
         if not isinstance(positions, int):
             return self.length

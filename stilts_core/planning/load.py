@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stilts_core.catalog.load import Catalogue, load_catalogue
 from stilts_core.data.root import open_data_root, overlay_for
-from stilts_core.planning.encoders import resolve_encoders, unpinned
+from stilts_core.planning.encoders import resolve_encoders, unpinned, unseen
 from stilts_core.planning.expand import make_plan
 from stilts_core.planning.plan import EncoderSource, Plan
 from stilts_core.spec.load import LoadedStudy, load_study
@@ -65,7 +65,7 @@ def load_plan(
     encoders = resolve_encoders(study, catalogue, cache, s3)
     root = open_data_root(study.spec.data.root, cache, s3)
     plan = make_plan(study, catalogue, root, encoders)
-    notes = (*plan.notes, *unpinned(study, encoders))
+    notes = (*plan.notes, *unpinned(study, encoders), *unseen(study, catalogue, plan.cells))
     plan = plan.model_copy(update={"data_root": _absolute(study.spec.data.root), "notes": notes})
     return PlannedStudy(loaded, study, catalogue, encoders, plan)
 

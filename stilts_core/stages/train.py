@@ -57,7 +57,7 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
         for at, task in enumerate(params.tasks)
     ]
     streams = [
-        _stream(task, dataset, location, params.seed + at)
+        _stream(task, dataset, location, revision, params.seed + at)
         for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True))
     ]
     kinds = [(task.head, len(task.labels)) for task in params.tasks]
@@ -81,17 +81,17 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
         engine.close()
     if rank.rank != 0:
         return {}
-    _commit(context, model, weights, kinds, location)
+    _commit(context, model, weights, kinds, location, revision)
     (context.out / "history.json").write_text(json.dumps(_record(history)) + "\n", encoding="utf-8")
     return _metrics(params, history, steps)
 
 
-def _stream(task: TrainTask, dataset: Dataset, location: str | Path, seed: int) -> Stream:
+def _stream(task: TrainTask, dataset: Dataset, location: str | Path, revision: str | None, seed: int) -> Stream:
     if task.head is Head.MLM:
         return MaskedStream(
             dataset,
             batch_size=task.hyper.batch_size,
-            vocabulary=read_vocabulary(location),
+            vocabulary=read_vocabulary(location, revision),
             probability=task.hyper.mlm_probability,
             seed=seed,
         )
@@ -149,9 +149,10 @@ def _commit(
     weights: Mapping[str, Tensor],
     kinds: list[tuple[Head, int]],
     location: str | Path,
+    revision: str | None,
 ) -> None:
     encoder = {name.removeprefix("encoder."): t for name, t in weights.items() if name.startswith("encoder.")}
-    write_encoder(context.out / "encoder", model.encoder, encoder, location)  # type: ignore[arg-type]
+    write_encoder(context.out / "encoder", model.encoder, encoder, location, revision)  # type: ignore[arg-type]
     heads = {name.removeprefix("heads."): t for name, t in weights.items() if name.startswith("heads.")}
     write_heads(context.out, kinds, heads)
 

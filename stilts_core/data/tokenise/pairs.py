@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stilts_core.data.records import ChoiceRecord, PairRecord
-from stilts_core.data.tokenise.encoder import Encoded, TextEncoder
+from stilts_core.data.tokenise.encoder import Encoded, TextEncoder, segments
 from stilts_core.data.tokenise.part import Part
 from stilts_core.data.tokenise.ragged import Ints, Pieces
 
@@ -17,7 +17,7 @@ WITHOUT_LABEL = -1
 def pairs(encoder: TextEncoder, records: Sequence[PairRecord], labels: Sequence[str], max_length: int) -> Part:
     """Classification: one feature a pair; of a pair that is too long, the longer text loses its end first.
 
-    Columns: label (E), -1 where the file has none. Examples: id, label.
+    Columns: label (E), -1 where the file has none; second (F). Examples: id, label.
     """
     encoded = encoder.encode([text for record in records for text in (record.text_a, record.text_b)])
     first, second = encoded.of[0::2], encoded.of[1::2]
@@ -31,7 +31,7 @@ def pairs(encoder: TextEncoder, records: Sequence[PairRecord], labels: Sequence[
         ids=_values(encoder, encoded, pieces),
         offsets=pieces.offsets,
         example_of=np.arange(len(records)),
-        columns={"label": np.array(label, dtype=np.int32)},
+        columns={"label": np.array(label, dtype=np.int32), **segments(encoder.pair, kept_first)},
         examples=[{"id": record.id, "label": record.label} for record in records],
         counts={"truncated": int(np.count_nonzero(lengths[first] + lengths[second] > room)), **encoded.fertility},
     )
@@ -43,7 +43,7 @@ def choices(encoder: TextEncoder, records: Sequence[ChoiceRecord], max_length: i
     Of a context that is too long the beginning is cut away, since the end is what a choice continues; of a choice that
     leaves no room for any context, the end.
 
-    Columns: label (E), -1 where the file has none. Examples: id, label.
+    Columns: label (E), -1 where the file has none; second (F). Examples: id, label.
     """
     encoded = encoder.encode([text for record in records for text in (record.context, *record.choices)])
     counts = np.array([len(record.choices) for record in records], dtype=np.int64)
@@ -63,7 +63,7 @@ def choices(encoder: TextEncoder, records: Sequence[ChoiceRecord], max_length: i
         ids=_values(encoder, encoded, pieces),
         offsets=pieces.offsets,
         example_of=example_of,
-        columns={"label": np.array(label, dtype=np.int32)},
+        columns={"label": np.array(label, dtype=np.int32), **segments(encoder.pair, kept_context)},
         examples=[{"id": record.id, "label": record.label} for record in records],
         counts={"truncated": int(np.count_nonzero(lengths[context] + lengths[choice] > room)), **encoded.fertility},
     )
