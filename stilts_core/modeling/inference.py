@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from stilts_core.catalog.models import Head
 from stilts_core.data.batches import inference_batches
 from stilts_core.data.dataset import Dataset
+from stilts_core.errors import SpecError
 from stilts_core.modeling.encoder import encode, encode_states, encoder_config, encoder_traits
 from stilts_core.modeling.feed import input_tensors
 from stilts_core.modeling.model import TaskModel
@@ -31,14 +32,30 @@ Measured on two cores: at width 256 from 128 tokens on, at 128 from 512, at 64 f
 """
 
 
-def pick_precision(precision: str, device: torch.device, *, width: int, tokens: float) -> torch.dtype:
+def pick_precision(
+    precision: str,
+    device: torch.device,
+    *,
+    width: int,
+    tokens: float,
+    safe: Collection[str] = ("fp32", "bf16"),
+) -> torch.dtype:
     """The dtype of forward passes: with ``auto`` bf16 where the device computes in it and it is the faster one.
 
     Args:
         width: of the encoder.
         tokens: of a forward pass; a processor multiplies small matrices faster in fp32.
+        safe: the precisions that the encoder's architecture stands (`catalog.encoders.EncoderTraits`).
+
+    Raises:
+        SpecError: the precision asked for is none of these.
     """
-    if precision == "fp32":
+    if precision != "auto" and precision not in safe:
+        raise SpecError(
+            f"Forward passes in {precision} overflow in this encoder's architecture; {' and '.join(safe)} are safe.",
+            hint="Set training.precision in the profile to one of these, or to auto.",
+        )
+    if precision == "fp32" or "bf16" not in safe:
         return torch.float32
     if precision == "bf16":
         return torch.bfloat16
@@ -83,7 +100,8 @@ class Inference:
         encoder = model.encoder if isinstance(model, TaskModel) else model
         width = int(encoder.config.hidden_size)  # type: ignore[arg-type, union-attr]
         tokens = min(self.tokens, int(dataset.lengths[features].sum()))
-        dtype = pick_precision(self.precision, self.device, width=width, tokens=tokens)
+        safe = encoder_traits(encoder).precisions
+        dtype = pick_precision(self.precision, self.device, width=width, tokens=tokens, safe=safe)
         was_training = model.training
         model.eval()
         done = 0
