@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "data"))
+from tokenizer_kinds import KINDS, Texts
 
 from stilts_core.catalog.encoders import EncoderTraits, KnownEncoder
 from stilts_core.catalog.load import load_architectures, load_catalogue
 
 CATALOGUE = load_catalogue()
 ARCHITECTURES = tuple(load_architectures())
+CASES = {
+    "xlm-roberta": ("xlm-roberta", "xlm-r"),
+    "xlm-roberta-xl": ("xlm-roberta-xl", "xlm-r"),
+    "roberta": ("roberta", "xlm-r"),
+    "camembert": ("camembert", "xlm-r"),
+    "bert": ("bert", "mbert"),
+    "mminilm": ("bert", "xlm-r"),
+    "distilbert": ("distilbert", "mbert"),
+    "electra": ("electra", "mbert"),
+    "deberta-v2": ("deberta-v2", "mdeberta"),
+    "rembert": ("rembert", "rembert"),
+    "mt5": ("mt5", "mt5"),
+    "umt5": ("umt5", "mt5"),
+    "t5": ("t5", "mt5"),
+    "modernbert": ("modernbert", "mmbert"),
+    "eurobert": ("eurobert", "eurobert"),
+}
+"""Architecture and kind of tokenizer (`tokenizer_kinds`), as they come together in published encoders."""
+
+PUBLISHED = {
+    "xlm-roberta": "XLMRobertaForMaskedLM",
+    "xlm-roberta-xl": "XLMRobertaXLForMaskedLM",
+    "bert": "BertForPreTraining",
+    "distilbert": "DistilBertForMaskedLM",
+    "deberta-v2": "DebertaV2ForMaskedLM",
+    "rembert": "RemBertForMaskedLM",
+    "mt5": "MT5ForConditionalGeneration",
+    "modernbert": "ModernBertForMaskedLM",
+    "eurobert": "EuroBertForMaskedLM",
+}
+"""The class that an encoder was published as, where that is more than the encoder."""
 
 
 def tiny(architecture: str, vocabulary: int, **more: Any) -> KnownEncoder:
@@ -126,6 +162,29 @@ def new_model(known: KnownEncoder, **ids: int) -> Any:
         return transformers.AutoModel.from_config(config, add_pooling_layer=False)
     except TypeError:
         return transformers.AutoModel.from_config(config)
+
+
+def write_case(folder: Path, case: str, texts: Texts) -> KnownEncoder:
+    """Write a small encoder with its tokenizer as it is published: with pretraining heads, pooler and decoder."""
+    import torch
+    import transformers
+
+    architecture, name = CASES[case]
+    kind = KINDS[name](texts)
+    known = tiny(architecture, len(kind.tokenizer))
+    config = new_config(known, **kind.ids)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        model = getattr(transformers, PUBLISHED[architecture])(config) if architecture in PUBLISHED else None
+        if model is None:
+            model = new_model(known, **kind.ids)
+        # The initial weights of real classes leave tokens almost alike; these tell them apart.
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.data.normal_(std=0.2)
+    model.save_pretrained(folder)
+    kind.tokenizer.save_pretrained(folder)
+    return known
 
 
 def traits(architecture: str) -> EncoderTraits:
