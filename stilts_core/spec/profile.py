@@ -54,9 +54,7 @@ class Training(Frozen):
     @classmethod
     def _not_fp16(cls, value: Any) -> Any:
         if value == "fp16":
-            raise ValueError(
-                "fp16 is not offered, since mT5 and mDeBERTa overflow in it; take bf16, fp32 or auto"
-            )
+            raise ValueError("fp16 is not offered, since mT5 and mDeBERTa overflow in it; take bf16, fp32 or auto")
         return value
 
 

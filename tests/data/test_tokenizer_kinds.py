@@ -37,7 +37,7 @@ def kind(request: pytest.FixtureRequest) -> tuple[str, Kind]:
 
 @pytest.fixture(scope="module")
 def words(kind: tuple[str, Kind]) -> TextEncoder:
-    return TextEncoder(kind[1].tokenizer)
+    return TextEncoder.of(kind[1].tokenizer)
 
 
 def rows(part: Part) -> list[list[int]]:
@@ -176,7 +176,7 @@ def test_a_folder_gives_what_transformers_gives(kind: tuple[str, Kind], tmp_path
     from transformers import AutoTokenizer
 
     kind[1].tokenizer.save_pretrained(tmp_path)
-    read, slow = TextEncoder.load(tmp_path), TextEncoder(AutoTokenizer.from_pretrained(tmp_path))
+    read, slow = TextEncoder.load(tmp_path), TextEncoder.of(AutoTokenizer.from_pretrained(tmp_path))
     texts = [*TEXTS, "", " ", "\n\tdog  dog ", "a\u0000b"]
     ours, theirs = read.encode(texts, spans=True), slow.encode(texts, spans=True)
     np.testing.assert_array_equal(ours.rows.values, theirs.rows.values)

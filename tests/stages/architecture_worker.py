@@ -1,4 +1,4 @@
-"""Run as a program: every stage on small encoders of the named cases (`architectures`); writes what came out as JSON."""
+"""Run as a program: every stage on small encoders of the named cases (`architectures`); writes results as JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.update(DS_ACCELERATOR="cpu", OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "modeling"), str(HERE.parent / "data")]
+sys.path[:0] = [str(Path(__file__).parent.parent / folder) for folder in ("modeling", "data")]
 
 from architectures import write_case
 from safetensors.numpy import load_file

@@ -146,7 +146,7 @@ class TextEncoder:
         names = json.loads(config.read_text(encoding="utf-8"))
         named = [names.get(f"{role}_token") for role in ("unk", "mask", "pad")]
         tokens = [token["content"] if isinstance(token, dict) else token for token in named]
-        if tokens[-1] is None:
+        if tokens[-1] is None or "unk_token" not in names:  # what is not named has a default of its class
             return None
         try:
             backend = Tokenizer.from_file(str(stored))
