@@ -10,6 +10,9 @@ from stilts_core.data.encoder_config import read_config
 from stilts_core.data.tokenise import TextEncoder
 from stilts_core.errors import DataError, SpecError
 
+LEAST_KNOWN = 0.5
+"""Share of an encoder's word embeddings that its tokenizer uses at least; published ones use over 0.99 of them."""
+
 
 def check_inputs(
     encoder: TextEncoder, location: str | Path, revision: str | None = None, *, max_length: int, pairs: bool
@@ -24,7 +27,7 @@ def check_inputs(
 
     Raises:
         SpecError: inputs would be longer than the encoder takes, or its architecture is not known.
-        DataError: the tokenizer does not frame texts as the architecture needs it.
+        DataError: the tokenizer is another encoder's, or does not frame texts as the architecture needs it.
     """
     try:
         config = read_config(location, revision)
@@ -38,6 +41,13 @@ def check_inputs(
         raise SpecError(
             f"Inputs of {max_length} tokens are asked for, and the encoder {location} takes {limit} at most.",
             hint=f"Set max_length to {limit} or less for it by an override with `match: {{encoder: …}}`.",
+        )
+    rows = config.get("vocab_size")
+    if isinstance(rows, int) and not rows * LEAST_KNOWN <= encoder.vocabulary <= rows:
+        raise DataError(
+            f"The tokenizer of {location} has {encoder.vocabulary} tokens, and the encoder's embeddings {rows} rows: "
+            "they do not belong together.",
+            hint="Put the encoder's own tokenizer into the folder, best as tokenizer.json.",
         )
     lacks = ""
     if traits.sentence_pooling(config) == "first" and not encoder.single.before[1]:
