@@ -1,0 +1,176 @@
+"""The tables of `stilts data`, which read the same in a terminal and in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from stilts_core.catalog.quirks import Quirk
+from stilts_core.data.blocked import Blocked
+from stilts_core.data.check import DataReport
+from stilts_core.data.coverage import FileState, State
+
+_MANY = 16  # languages named at most, and a few more
+_STYLES: dict[str, str] = {
+    "present": "green",
+    "with dev": "green",
+    "different": "yellow",
+    "withheld": "yellow",
+    "missing": "yellow",
+    "unusable": "red",
+}
+_ORDER: tuple[State, ...] = ("present", "different", "withheld", "unusable", "missing")
+
+
+def show_report(console: Console, report: DataReport) -> None:
+    """Print what a check found."""
+    moved = {
+        (entry.task, entry.split, language)
+        for entry in report.blocked
+        if entry.effect == "moved"
+        for language in entry.languages
+    }
+    _print(console, _states(report.states, moved))
+    if any(state.state == "different" for state in report.states):
+        _section(console, "Different")
+        _say(
+            console,
+            "Another number of records than the official files have. Fewer is a slice, or a copy that lost rows: "
+            "it trains and scores, but its scores are not those of the benchmark.",
+        )
+    _faults(console, report.states)
+    _quirks(console, report.states)
+    _blocked(console, report.blocked)
+
+
+def _states(states: Sequence[FileState], moved: set[tuple[str, str, str]]) -> Table:
+    table = _table("task", "split", "state", ">records", ">official", "languages")
+    last = ""
+    for (task, split), group in groupby(states, key=lambda state: (state.task, state.split)):
+        files = list(group)
+        words = [(_word(state, moved), state) for state in files]
+        order = [*_ORDER, "with dev"]
+        for word in sorted({word for word, _ in words}, key=lambda word: order.index(word)):
+            same = [state for other, state in words if other == word]
+            table.add_row(
+                "" if task == last else task,
+                split,
+                Text(word, _STYLES[word]),
+                _total([state.records for state in same]),
+                _total([state.expected for state in same]),
+                _languages(word, same),
+            )
+            last = task
+    return table
+
+
+def _word(state: FileState, moved: set[tuple[str, str, str]]) -> str:
+    """The state; a test file that is missing while the language is scored on dev is ``with dev``."""
+    if state.split == "test" and (state.task, state.split, state.language) in moved:
+        return "with dev"
+    return state.state
+
+
+def _total(numbers: Sequence[int | None]) -> str:
+    known = [number for number in numbers if number is not None]
+    return f"{sum(known):,}" if known and len(known) == len(numbers) else ""
+
+
+def _languages(word: str, states: Sequence[FileState]) -> Text:
+    codes = [state.language for state in states]
+    if word != "different" or len(states) == 1:
+        return Text(_codes(codes))
+    counts = {(state.records, state.expected) for state in states}
+    if len(counts) == 1:
+        records, expected = counts.pop()
+        return Text(f"{_codes(codes)}: {records:,} of {expected:,} each")
+    return Text(", ".join(f"{state.language} {state.records:,}/{state.expected:,}" for state in states))
+
+
+def _faults(console: Console, states: Iterable[FileState]) -> None:
+    faults = [state for state in states if state.fault]
+    if not faults:
+        return
+    _section(console, "Unusable")
+    for state in faults:
+        _say(console, f"{state.task} {state.split} {state.language}: {state.fault}")
+
+
+def _quirks(console: Console, states: Iterable[FileState]) -> None:
+    files: dict[str, tuple[Quirk, list[FileState]]] = {}
+    for state in states:
+        for quirk in state.quirks:
+            files.setdefault(quirk.name, (quirk, []))[1].append(state)
+    if not files:
+        return
+    _section(console, "Known faults of copies")
+    for name, (quirk, found) in files.items():
+        console.print(Padding(Text(name, "yellow"), (0, 0, 0, 2)))
+        table = _table("", "")
+        paths = [path for state in found for path in state.paths]
+        more = f" and {len(paths) - 3} more" if len(paths) > 4 else ""
+        table.add_row(Text("in", "dim"), Text(", ".join(paths[: 3 if more else 4]) + more, overflow="fold"))
+        table.add_row(Text("wrong", "dim"), Text(quirk.wrong))
+        table.add_row(Text("do", "dim"), Text(quirk.remedy))
+        console.print(Padding(table, (0, 0, 0, 4), expand=False))
+
+
+def _blocked(console: Console, entries: Sequence[Blocked]) -> None:
+    sentences = {
+        "training": "cannot be trained",
+        "scoring": "cannot be scored",
+        "moved": "scored on the other split",
+        "choosing": "no English development set to choose by",
+    }
+    for effect, title in sentences.items():
+        those = [entry for entry in entries if entry.effect == effect]
+        if not those:
+            continue
+        _section(console, title.capitalize())
+        table = _table("", "", "")
+        for entry in those:
+            who = entry.what if effect != "scoring" or entry.what != (entry.task,) else ()
+            lines = [", ".join(who)] if who and who != (entry.task,) else []
+            lines.append(f"in {_codes(entry.languages)}")
+            if effect in ("training", "scoring"):
+                lines += [f"looked for {path}" for path in entry.looked_for]
+            table.add_row(entry.task, entry.split, Text("\n".join(lines), overflow="fold"))
+        _print(console, table)
+
+
+def _codes(languages: Sequence[str]) -> str:
+    if len(languages) <= _MANY + 2:
+        return " ".join(languages)
+    return f"{' '.join(languages[:_MANY])} and {len(languages) - _MANY} more"
+
+
+def _section(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(title, "bold"))
+
+
+def _say(console: Console, sentence: str) -> None:
+    console.print(Padding(Text(sentence, overflow="fold"), (0, 0, 0, 2)))
+
+
+def _print(console: Console, table: Table) -> None:
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+
+
+def _table(*headings: str) -> Table:
+    """A table without a frame; ``>`` before a heading puts its column to the right; the last one folds."""
+    table = Table(box=None, show_header=any(headings), header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for number, heading in enumerate(headings, start=1):
+        last = number == len(headings)
+        table.add_column(
+            heading.removeprefix(">"),
+            justify="right" if heading.startswith(">") else "left",
+            overflow="fold",
+            no_wrap=not last,
+        )
+    return table

@@ -1,0 +1,215 @@
+"""How many records a file holds, counted without building them, and whether they have their answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from stilts_core.catalog.quirks import Gold
+from stilts_core.data.index import write_atomically
+from stilts_core.data.readers.lines import FETCH_AGAIN
+from stilts_core.errors import DataError, MissingInputError
+from stilts_core.model import digest
+
+CONSTANT_FROM = 20
+"""Records from which one answer to all of them is taken for a placeholder."""
+_GOLD = ("present", "absent", "constant", None)
+_VERSION = 1  # of what is kept; raised when a count changes
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a count found.
+
+    Attributes:
+        records: as many as the reader of the format would give.
+        gold: whether they have their answers; None where the format holds none.
+    """
+
+    records: int
+    gold: Gold | None = None
+
+
+def tally(
+    format: str,  # noqa: A002 (the word of the catalogue)
+    path: Path,
+    *,
+    pair: Path | None = None,
+    labels: Sequence[str] = (),
+    language: str = "en",
+    strict: bool = False,
+) -> Tally:
+    """Count the records of a file.
+
+    Args:
+        format: as in `readers.read`.
+        path: the file.
+        pair: its second file, where it has one.
+        labels: the closed list of labels.
+        language: of the file.
+        strict: read every record as a training would, so that a fault anywhere is found. Otherwise the formats of
+            large files are counted in one pass that looks at no more than it needs.
+
+    Raises:
+        DataError: the file has the wrong content.
+        MissingInputError: it cannot be read.
+    """
+    quick = _QUICK.get(format)
+    if quick is None or strict:
+        from stilts_core.data.readers import read
+
+        return tally_records(read(format, path, pair=pair, labels=labels, language=language))
+    try:
+        found = quick(path)
+    except OSError as error:
+        raise MissingInputError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not of the format {format}: {error}.", hint=FETCH_AGAIN) from error
+    if not found.records:
+        raise DataError(f"{path} holds no record.", hint=FETCH_AGAIN)
+    return found
+
+
+def tally_records(records: Sequence[Any]) -> Tally:
+    """The tally of records that were read."""
+    if not records or not hasattr(records[0], "has_gold"):
+        return Tally(len(records))
+    if not all(record.has_gold for record in records):
+        return Tally(len(records), "absent")
+    answers = (getattr(record, "label", index) for index, record in enumerate(records))
+    return Tally(len(records), _gold(len(records), answers))
+
+
+def _gold(records: int, answers: Iterable[Any]) -> Gold:
+    return "constant" if records >= CONSTANT_FROM and len(set(answers)) == 1 else "present"
+
+
+class TallyMemory:
+    """The tallies of files that were counted before, by what the files hold: one small file each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def recall(self, key: str) -> Tally | None:
+        """What was kept under a key of `tally_key`, if anything."""
+        try:
+            records, gold = json.loads((self._folder / key).read_text(encoding="ascii"))
+            return Tally(records, gold) if isinstance(records, int) and gold in _GOLD else None
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def keep(self, key: str, found: Tally) -> None:
+        """Keep a tally; a cache that cannot be written costs time, nothing else."""
+        with suppress(OSError):
+            write_atomically(self._folder / key, json.dumps([found.records, found.gold]).encode())
+
+
+def tally_key(
+    format: str,  # noqa: A002 (the word of the catalogue)
+    sha256: Sequence[str],
+    labels: Sequence[str],
+    language: str,
+    *,
+    strict: bool,
+) -> str:
+    """What a tally depends on: the bytes of the file and of its pair, and how they are read."""
+    return digest([_VERSION, format, list(sha256), list(labels), language, strict])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb", buffering=1 << 20) as lines:
+        if lines.peek(3)[:3] == b"\xef\xbb\xbf":
+            lines.read(3)
+        yield lines
+
+
+def _pairs_tsv(path: Path) -> Tally:
+    records, labelled, labels = 0, False, set[bytes]()
+    with _opened(path) as lines:
+        for records, line in enumerate(lines, start=1):  # noqa: B007 (the number of the last line)
+            if records == 1:
+                labelled = line.count(b"\t") >= 2
+            if labelled and len(labels) < 2:
+                labels.add(line.rstrip(b"\r\n").rpartition(b"\t")[2])
+    return Tally(records, _gold(records, labels) if labelled else "absent")
+
+
+def _rows_with_header(path: Path, gold: str) -> Tally:
+    records, labels = 0, set[bytes]()
+    with _opened(path) as lines:
+        header = next(lines, b"").rstrip(b"\r\n").split(b"\t")
+        column = header.index(gold.encode()) if gold.encode() in header else None
+        for line in lines:
+            if column is None:
+                records += 1
+                continue
+            label = line.rstrip(b"\r\n").split(b"\t", column + 1)[column]
+            if label != b"-":
+                records += 1
+                labels.add(label)
+    return Tally(records, "absent" if column is None else _gold(records, labels))
+
+
+def _json_lines(path: Path, gold: str, none: Any = None) -> Tally:
+    """Rows of JSON; one whose answer is ``none`` is left out by the reader."""
+    records, labelled, labels = 0, True, set[str]()
+    with _opened(path) as lines:
+        for line in lines:
+            if not line.strip():
+                continue
+            row = json.loads(line)
+            label = row.get(gold)
+            if none is not None and label == none:
+                continue
+            records += 1
+            labelled = labelled and label is not None
+            labels.add(str(label))
+    return Tally(records, _gold(records, labels) if labelled else "absent")
+
+
+def _squad(path: Path) -> Tally:
+    with _opened(path) as file:
+        document = json.load(file)
+    questions = [
+        question for article in document["data"] for paragraph in article["paragraphs"] for question in paragraph["qas"]
+    ]
+    answered = all(
+        question.get("is_impossible") or any(answer["text"] for answer in question["answers"]) for question in questions
+    )
+    return Tally(len(questions), "present" if answered else "absent")
+
+
+def _tags_tsv(path: Path) -> Tally:
+    records, inside, tagged = 0, False, False
+    with _opened(path) as lines:
+        for line in lines:
+            if line.strip():
+                records += not inside
+                inside = True
+                tagged = tagged or b"\t" in line
+            else:
+                inside = False
+    return Tally(records, "present" if tagged else "absent")
+
+
+def _lines(path: Path) -> Tally:
+    with _opened(path) as lines:
+        return Tally(sum(1 for _ in lines))
+
+
+# Formats whose every record is plain to see; the others are read as a training reads them.
+_QUICK: dict[str, Callable[[Path], Tally]] = {
+    "pairs-tsv": _pairs_tsv,
+    "mnli-glue": lambda path: _rows_with_header(path, "gold_label"),
+    "mnli-jsonl": lambda path: _json_lines(path, "gold_label", "-"),
+    "squad-json": _squad,
+    "hellaswag-jsonl": lambda path: _json_lines(path, "label"),
+    "xcopa-jsonl": lambda path: _json_lines(path, "label"),
+    "tags-tsv": _tags_tsv,
+    "text-lines": _lines,
+}
