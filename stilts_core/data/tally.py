@@ -131,7 +131,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 def _pairs_tsv(path: Path) -> Tally:
     records, labelled, labels = 0, False, set[bytes]()
     with _opened(path) as lines:
-        for records, line in enumerate(lines, start=1):  # noqa: B007 (the number of the last line)
+        for records, line in enumerate(lines, start=1):
             if records == 1:
                 labelled = line.count(b"\t") >= 2
             if labelled and len(labels) < 2:
