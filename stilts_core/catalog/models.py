@@ -58,11 +58,10 @@ def _member_of(kind: type[StrEnum]) -> BeforeValidator:
 
 
 class Provenance(Frozen):
-    """How the texts of a source came into their language.
+    """How the texts of a source that are not English came into their language; English ones are original.
 
     Attributes:
-        kind: ``original`` for the language in which the set was made, ``native`` for a set made alike in a further
-            language.
+        kind: ``original`` where there are English texts alone, ``native`` for a set made alike in each language.
         note: by whom or by what, for people.
     """
 
@@ -80,7 +79,7 @@ class Source(Frozen):
         format: the reader (`data.readers`).
         pair: the second file, for formats of two: the English side of a parallel text, the labels of a file without.
         languages: the languages found here, where that is not all of the task's.
-        provenance: how the texts came into their language; it is recorded with every result of a training on them.
+        provenance: how the texts came into their language, for every result of a training on them.
     """
 
     path: str
