@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_core.data.readers.choices import read_hellaswag, read_xcopa
+from stilts_core.data.readers.own import Columns, read_choices, read_table
 from stilts_core.data.readers.pairs import read_mnli_glue, read_mnli_jsonl, read_pairs_tsv
 from stilts_core.data.readers.plain import read_parallel_lines, read_text_lines
 from stilts_core.data.readers.spans import read_squad
@@ -25,6 +26,7 @@ class _Request:
     pair: Path | None
     labels: Sequence[str]
     language: str
+    columns: Columns | None
 
 
 _READERS: dict[str, Callable[[_Request], Sequence[Any]]] = {
@@ -38,6 +40,8 @@ _READERS: dict[str, Callable[[_Request], Sequence[Any]]] = {
     "conllu": lambda r: read_conllu(r.path, r.labels, r.language),
     "parallel-lines": lambda r: read_parallel_lines(r.path, r.pair),
     "text-lines": lambda r: read_text_lines(r.path),
+    "table": lambda r: read_table(r.path, r.labels, r.columns),
+    "choices-jsonl": lambda r: read_choices(r.path),
 }
 
 
@@ -49,6 +53,7 @@ def read(
     labels: Sequence[str] = (),
     language: str = "en",
     rows: tuple[float, float] = ALL_ROWS,
+    columns: Columns | None = None,
 ) -> list[Any]:
     """Read a file, strictly.
 
@@ -59,6 +64,7 @@ def read(
         labels: the closed list of labels; none are checked where it is empty.
         language: of the file, where the format's rules differ by it.
         rows: the share of the rows that is kept, as in `planning.plan.DataFile`.
+        columns: of a table, as in `catalog.models.Source`.
 
     Returns:
         Records of one class of `data.records`, in the order of the file.
@@ -70,7 +76,7 @@ def read(
     """
     if format not in _READERS:
         raise SpecError(f"There is no format `{format}`.", hint=f"The formats are {', '.join(sorted(_READERS))}.")
-    records = list(_READERS[format](_Request(path, pair, labels, language)))
+    records = list(_READERS[format](_Request(path, pair, labels, language, columns)))
     if rows != ALL_ROWS:
         records = [record for row, record in zip(row_numbers(records), records, strict=True) if in_share(row, rows)]
     if not records:
