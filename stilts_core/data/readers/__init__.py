@@ -18,6 +18,7 @@ from stilts_core.data.readers.choices import (
     read_xcopa,
 )
 from stilts_core.data.readers.labels import read_label_json, read_label_lines
+from stilts_core.data.readers.own import Columns, read_choices, read_table
 from stilts_core.data.readers.pairs import read_anli, read_mnli_jsonl, read_pairs_tsv
 from stilts_core.data.readers.plain import read_parallel_lines, read_text_lines
 from stilts_core.data.readers.spans import read_squad, read_tydiqa
@@ -35,6 +36,7 @@ class _Request:
     pair: Path | None
     labels: Sequence[str]
     language: str
+    columns: Columns | None
 
 
 _READERS: dict[str, Callable[[_Request], Sequence[Any]]] = {
@@ -62,6 +64,8 @@ _READERS: dict[str, Callable[[_Request], Sequence[Any]]] = {
     "ccg-tsv": lambda r: read_ccg(r.path, r.labels),
     "parallel-lines": lambda r: read_parallel_lines(r.path, r.pair),
     "text-lines": lambda r: read_text_lines(r.path),
+    "table": lambda r: read_table(r.path, r.labels, r.columns),
+    "choices-jsonl": lambda r: read_choices(r.path),
 }
 _LABEL_READERS: dict[str, Callable[[Path], tuple[str, ...]]] = {
     "label-lines": read_label_lines,
@@ -103,6 +107,7 @@ def read(
     labels: Sequence[str] = (),
     language: str = "en",
     rows: tuple[float, float] = ALL_ROWS,
+    columns: Columns | None = None,
 ) -> list[Any]:
     """Read a file, strictly.
 
@@ -113,6 +118,7 @@ def read(
         labels: the closed list of labels; none are checked where it is empty.
         language: of the file, where the format's rules differ by it.
         rows: the share of the rows that is kept, as in `planning.plan.DataFile`.
+        columns: of a table, as in `catalog.models.Source`.
 
     Returns:
         Records of one class of `data.records`, in the order of the file.
@@ -124,7 +130,7 @@ def read(
     """
     if format not in _READERS:
         raise SpecError(f"There is no format `{format}`.", hint=f"The formats are {', '.join(sorted(_READERS))}.")
-    records = list(_READERS[format](_Request(path, pair, labels, language)))
+    records = list(_READERS[format](_Request(path, pair, labels, language, columns)))
     if rows != ALL_ROWS:
         records = [record for row, record in zip(row_numbers(records), records, strict=True) if in_share(row, rows)]
     if not records:

@@ -40,10 +40,10 @@ def read_pairs_tsv(path: Path, labels: Sequence[str]) -> list[PairRecord]:
         if not row[0] or not row[1]:
             raise DataError(f"{path}:{number}: `{COLUMNS[0 if not row[0] else 1]}` is empty.", hint=FETCH_AGAIN)
     if all(
-        _is_quoted(field) for line, row in zip(lines, rows, strict=True) if '"' in line for field in row if '"' in field
+        is_quoted(field) for line, row in zip(lines, rows, strict=True) if '"' in line for field in row if '"' in field
     ):
         rows = [
-            [_unquoted(field) for field in row] if '"' in line else row for line, row in zip(lines, rows, strict=True)
+            [unquoted(field) for field in row] if '"' in line else row for line, row in zip(lines, rows, strict=True)
         ]
     without_gold = NO_GOLD.difference(labels) if labels and width > 2 else frozenset[str]()
     return [
@@ -116,9 +116,9 @@ def columns(count: int) -> str:
     return "1 column" if count == 1 else f"{count} columns"
 
 
-def _is_quoted(field: str) -> bool:
+def is_quoted(field: str) -> bool:
     return len(field) > 1 and field[0] == field[-1] == '"' and '"' not in field[1:-1].replace('""', "")
 
 
-def _unquoted(field: str) -> str:
+def unquoted(field: str) -> str:
     return field[1:-1].replace('""', '"') if '"' in field else field
