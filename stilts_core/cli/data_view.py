@@ -10,11 +10,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from stilts_core.catalog.models import Split
 from stilts_core.catalog.quirks import Quirk
 from stilts_core.data.blocked import Blocked
 from stilts_core.data.check import DataReport
 from stilts_core.data.coverage import FileState, State
 
+Moved = set[tuple[str, Split, str]]
 _MANY = 16  # languages named at most, and a few more
 _STYLES: dict[str, str] = {
     "present": "green",
@@ -48,7 +50,7 @@ def show_report(console: Console, report: DataReport) -> None:
     _blocked(console, report.blocked)
 
 
-def _states(states: Sequence[FileState], moved: set[tuple[str, str, str]]) -> Table:
+def _states(states: Sequence[FileState], moved: Moved) -> Table:
     table = _table("task", "split", "state", ">records", ">official", "languages")
     last = ""
     for (task, split), group in groupby(states, key=lambda state: (state.task, state.split)):
@@ -69,7 +71,7 @@ def _states(states: Sequence[FileState], moved: set[tuple[str, str, str]]) -> Ta
     return table
 
 
-def _word(state: FileState, moved: set[tuple[str, str, str]]) -> str:
+def _word(state: FileState, moved: Moved) -> str:
     """The state; a test file that is missing while the language is scored on dev is ``with dev``."""
     if state.split == "test" and (state.task, state.split, state.language) in moved:
         return "with dev"
@@ -122,16 +124,16 @@ def _quirks(console: Console, states: Iterable[FileState]) -> None:
 
 def _blocked(console: Console, entries: Sequence[Blocked]) -> None:
     sentences = {
-        "training": "cannot be trained",
-        "scoring": "cannot be scored",
-        "moved": "scored on the other split",
-        "choosing": "no English development set to choose by",
+        "training": "Cannot be trained",
+        "scoring": "Cannot be scored",
+        "moved": "Scored on the other split",
+        "choosing": "No English development set to choose by",
     }
     for effect, title in sentences.items():
         those = [entry for entry in entries if entry.effect == effect]
         if not those:
             continue
-        _section(console, title.capitalize())
+        _section(console, title)
         table = _table("", "", "")
         for entry in those:
             who = entry.what if effect != "scoring" or entry.what != (entry.task,) else ()

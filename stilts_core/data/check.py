@@ -136,7 +136,7 @@ def _file(state: FileState) -> dict[str, Any]:
         "state": state.state,
         "paths": list(state.paths),
         "pair": state.pair,
-        "format": state.format,
+        "format": state.source.format if state.source else None,
         "records": state.records,
         "expected": state.expected,
         "quirks": [quirk.name for quirk in state.quirks],

@@ -10,7 +10,7 @@ from stilts_core.catalog.load import Catalogue
 from stilts_core.catalog.models import Source, Split, Task
 from stilts_core.catalog.quirks import Gold, Quirk, recognise
 from stilts_core.data.root import DataRoot, default_cache
-from stilts_core.data.tally import Tally, TallyMemory, tally, tally_key
+from stilts_core.data.tally import Tally, TallyMemory, Way, tally
 from stilts_core.errors import StiltsError
 
 State = Literal["present", "different", "withheld", "unusable", "missing"]
@@ -25,6 +25,7 @@ class FileState:
     Attributes:
         paths: where they lie (several are one set, read one after another); empty where there is none.
         pair: the second file, for formats of two.
+        source: the place of the catalogue at which they were found.
         looked_for: every place where they were looked for in vain.
         records: how many there are; None where they could not be counted.
         expected: how many the official files hold, where known.
@@ -37,7 +38,7 @@ class FileState:
     language: str
     paths: tuple[str, ...] = ()
     pair: str | None = None
-    format: str = ""
+    source: Source | None = None
     looked_for: tuple[str, ...] = ()
     records: int | None = None
     expected: int | None = None
@@ -93,10 +94,10 @@ class Survey:
             StorageError: the data root cannot be read.
         """
         state = self._found(task, split, language)
-        if not state.paths or state.fault:
+        if state.source is None or state.fault:
             return state
         try:
-            counted = self._counted(task, state)
+            counted = self._counted(task, state, state.source)
         except StiltsError as error:
             return replace(state, fault=error.message)
         state = replace(state, records=counted.records, gold=counted.gold)
@@ -128,35 +129,27 @@ class Survey:
 
     def _one_set(self, state: FileState, source: Source, found: list[list[str]], places: list[str]) -> FileState:
         pair = found[1][0] if len(found) > 1 else None
-        state = replace(state, paths=tuple(found[0]), pair=pair, format=source.format)
+        state = replace(state, paths=tuple(found[0]), pair=pair, source=source)
         for place, paths in zip(places, found, strict=True):
             if len(paths) > 1 and not source.several:
                 names = ", ".join(paths[:4])
                 return replace(state, fault=f"{place} fits {len(paths)} files, and must fit one: {names}")
         return state
 
-    def _counted(self, task: Task, state: FileState) -> Tally:
-        parts = [self._one(task, state, path) for path in state.paths]
+    def _counted(self, task: Task, state: FileState, source: Source) -> Tally:
+        parts = [self._one(task, state, source, path) for path in state.paths]
         golds = {part.gold for part in parts}
         gold: Gold | None = "absent" if "absent" in golds else parts[0].gold if len(golds) == 1 else "present"
         return Tally(sum(part.records for part in parts), gold)
 
-    def _one(self, task: Task, state: FileState, path: str) -> Tally:
+    def _one(self, task: Task, state: FileState, source: Source, path: str) -> Tally:
         files = [path] if state.pair is None else [path, state.pair]
         digests = [self._root.digest(file) for file in files]
         strict = self._strict or sum(found.size for found in digests) <= _SMALL
-        content = [found.sha256 for found in digests]
-        key = tally_key(state.format, content, task.labels, state.language, strict=strict)
+        way = Way(source.format, task.labels, state.language, source.rows, source.columns, strict)
+        key = way.key(found.sha256 for found in digests)
         known = self._memory.recall(key)
         if known is None:
-            local = [self._root.fetch(file) for file in files]
-            known = tally(
-                state.format,
-                local[0],
-                pair=local[1] if len(local) > 1 else None,
-                labels=task.labels,
-                language=state.language,
-                strict=strict,
-            )
+            known = tally(way, *(self._root.fetch(file) for file in files))
             self._memory.keep(key, known)
         return known

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from stilts_core.catalog.quirks import Gold
 from stilts_core.data.index import write_atomically
+from stilts_core.data.readers import ALL_ROWS, read
 from stilts_core.data.readers.lines import FETCH_AGAIN
+from stilts_core.data.readers.own import Columns
+from stilts_core.data.readers.pairs import NO_GOLD
 from stilts_core.errors import DataError, MissingInputError
 from stilts_core.model import digest
 
@@ -34,41 +39,60 @@ class Tally:
     gold: Gold | None = None
 
 
-def tally(
-    format: str,  # noqa: A002 (the word of the catalogue)
-    path: Path,
-    *,
-    pair: Path | None = None,
-    labels: Sequence[str] = (),
-    language: str = "en",
-    strict: bool = False,
-) -> Tally:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a file is read, as in `readers.read`.
+
+    Attributes:
+        strict: read every record as a training would, so that a fault anywhere is found. Otherwise the formats of
+            large files are counted in one pass that looks at no more than it needs.
+    """
+
+    format: str
+    labels: Sequence[str] = ()
+    language: str = "en"
+    rows: tuple[float, float] = ALL_ROWS
+    columns: Columns | None = None
+    strict: bool = False
+
+    def key(self, sha256: Iterable[str]) -> str:
+        """What a tally depends on: the bytes of the file and of its pair, and how they are read."""
+        columns = None if self.columns is None else dict(self.columns)
+        read = [self.format, list(self.labels), self.language, list(self.rows), columns, self.strict]
+        return digest([_VERSION, list(sha256), read])
+
+
+def tally(way: Way, path: Path, pair: Path | None = None) -> Tally:
     """Count the records of a file.
 
     Args:
-        format: as in `readers.read`.
+        way: how it is read.
         path: the file.
         pair: its second file, where it has one.
-        labels: the closed list of labels.
-        language: of the file.
-        strict: read every record as a training would, so that a fault anywhere is found. Otherwise the formats of
-            large files are counted in one pass that looks at no more than it needs.
 
     Raises:
         DataError: the file has the wrong content.
         MissingInputError: it cannot be read.
     """
-    quick = _QUICK.get(format)
-    if quick is None or strict:
-        from stilts_core.data.readers import read
-
-        return tally_records(read(format, path, pair=pair, labels=labels, language=language))
+    quick = _QUICK.get(way.format)
+    if quick is None or way.strict or way.rows != ALL_ROWS:
+        return tally_records(
+            read(
+                way.format,
+                path,
+                pair=pair,
+                labels=way.labels,
+                language=way.language,
+                rows=way.rows,
+                columns=way.columns,
+            )
+        )
     try:
         found = quick(path)
     except OSError as error:
         raise MissingInputError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is not of the format {format}: {error}.", hint=FETCH_AGAIN) from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise DataError(f"{path} is not of the format {way.format}: {error}.", hint=FETCH_AGAIN) from error
     if not found.records:
         raise DataError(f"{path} holds no record.", hint=FETCH_AGAIN)
     return found
@@ -95,7 +119,7 @@ class TallyMemory:
         self._folder = folder
 
     def recall(self, key: str) -> Tally | None:
-        """What was kept under a key of `tally_key`, if anything."""
+        """What was kept under a key of `Way.key`, if anything."""
         try:
             records, gold = json.loads((self._folder / key).read_text(encoding="ascii"))
             return Tally(records, gold) if isinstance(records, int) and gold in _GOLD else None
@@ -108,20 +132,8 @@ class TallyMemory:
             write_atomically(self._folder / key, json.dumps([found.records, found.gold]).encode())
 
 
-def tally_key(
-    format: str,  # noqa: A002 (the word of the catalogue)
-    sha256: Sequence[str],
-    labels: Sequence[str],
-    language: str,
-    *,
-    strict: bool,
-) -> str:
-    """What a tally depends on: the bytes of the file and of its pair, and how they are read."""
-    return digest([_VERSION, format, list(sha256), list(labels), language, strict])
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[BufferedReader]:
     with path.open("rb", buffering=1 << 20) as lines:
         if lines.peek(3)[:3] == b"\xef\xbb\xbf":
             lines.read(3)
@@ -129,46 +141,36 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _pairs_tsv(path: Path) -> Tally:
-    records, labelled, labels = 0, False, set[bytes]()
+    records, labels = 0, Counter[bytes]()
     with _opened(path) as lines:
-        for records, line in enumerate(lines, start=1):
-            if records == 1:
-                labelled = line.count(b"\t") >= 2
-            if labelled and len(labels) < 2:
-                labels.add(line.rstrip(b"\r\n").rpartition(b"\t")[2])
-    return Tally(records, _gold(records, labels) if labelled else "absent")
+        first = next(lines, b"")
+        if first.count(b"\t") < 2:
+            return Tally(bool(first) + sum(1 for _ in lines), "absent")
+        labels[_last(first)] += 1
+        labels.update(map(_last, lines))
+    for none in NO_GOLD:
+        del labels[none.encode()]
+    records = labels.total()
+    return Tally(records, _gold(records, labels))
 
 
-def _rows_with_header(path: Path, gold: str) -> Tally:
-    records, labels = 0, set[bytes]()
-    with _opened(path) as lines:
-        header = next(lines, b"").rstrip(b"\r\n").split(b"\t")
-        column = header.index(gold.encode()) if gold.encode() in header else None
-        for line in lines:
-            if column is None:
-                records += 1
-                continue
-            label = line.rstrip(b"\r\n").split(b"\t", column + 1)[column]
-            if label != b"-":
-                records += 1
-                labels.add(label)
-    return Tally(records, "absent" if column is None else _gold(records, labels))
+def _last(line: bytes) -> bytes:
+    return line.rstrip(b"\r\n").rpartition(b"\t")[2]
 
 
-def _json_lines(path: Path, gold: str, none: Any = None) -> Tally:
-    """Rows of JSON; one whose answer is ``none`` is left out by the reader."""
+def _json_lines(path: Path, gold: str, *, without: bool) -> Tally:
+    """Rows of JSON; those without an answer are left out by the reader, or (``without``) read as withheld."""
     records, labelled, labels = 0, True, set[str]()
     with _opened(path) as lines:
         for line in lines:
             if not line.strip():
                 continue
-            row = json.loads(line)
-            label = row.get(gold)
-            if none is not None and label == none:
-                continue
-            records += 1
-            labelled = labelled and label is not None
-            labels.add(str(label))
+            label = json.loads(line).get(gold)
+            has = label is not None and str(label) not in NO_GOLD
+            if has or without:
+                records += 1
+                labelled = labelled and has
+                labels.add(str(label))
     return Tally(records, _gold(records, labels) if labelled else "absent")
 
 
@@ -205,11 +207,12 @@ def _lines(path: Path) -> Tally:
 # Formats whose every record is plain to see; the others are read as a training reads them.
 _QUICK: dict[str, Callable[[Path], Tally]] = {
     "pairs-tsv": _pairs_tsv,
-    "mnli-glue": lambda path: _rows_with_header(path, "gold_label"),
-    "mnli-jsonl": lambda path: _json_lines(path, "gold_label", "-"),
+    "mnli-jsonl": lambda path: _json_lines(path, "gold_label", without=False),
+    "anli-jsonl": lambda path: _json_lines(path, "label", without=False),
     "squad-json": _squad,
-    "hellaswag-jsonl": lambda path: _json_lines(path, "label"),
-    "xcopa-jsonl": lambda path: _json_lines(path, "label"),
+    "hellaswag-jsonl": lambda path: _json_lines(path, "label", without=True),
+    "xcopa-jsonl": lambda path: _json_lines(path, "label", without=True),
     "tags-tsv": _tags_tsv,
+    "panx-tsv": _tags_tsv,
     "text-lines": _lines,
 }
