@@ -105,6 +105,91 @@ def check(
     return report.exit_code(exact=exact)
 
 
+@command.command(
+    "layout",
+    short_help="Say which file of a task belongs where, and where it is got.",
+    epilog="Example: stilts data layout xnli --language sw",
+)
+@click.argument("task", metavar="TASK")
+@click.option("--language", metavar="CODE", help="The paths of this language. Default: with a place for it.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def layout(task: str, language: str | None, as_json: bool) -> None:
+    """Say which files of a task are looked for under a data root, what they hold, and where a person gets them.
+
+    Where a split has several places, the first that is there is taken.
+    """
+    import json
+
+    from stilts_core.catalog.load import load_catalogue
+    from stilts_core.data.layout import layout_of
+
+    catalogue = load_catalogue()
+    found = layout_of(catalogue, catalogue.task(task), language)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
+        return
+    from rich.console import Console
+
+    from stilts_core.cli.data_view import show_layout
+
+    show_layout(Console(highlight=False), found)
+
+
+@command.command(
+    "pull",
+    short_help="Take a task from the Hugging Face hub.",
+    epilog="Example: stilts data pull xnli --languages en,sw,tr --out /data/xtreme",
+)
+@click.argument("task", metavar="TASK")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="ROOT", help="The data root, a folder.")
+@click.option("--languages", metavar="CODES", help="Only these, comma-separated; English is one like the others.")
+@click.option(
+    "--revision",
+    metavar="COMMIT",
+    help="Instead of the pinned commit; needed for the sets of which no commit could be verified. "
+    "The commit that it means is recorded.",
+)
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="A copy of the data set's repository, instead of the hub.",
+)
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+def pull(task: str, out: Path, languages: str | None, revision: str | None, folder: Path | None, force: bool) -> None:
+    """Take a task from the Hugging Face hub at a pinned commit, and write it in the layout of `stilts data layout`.
+
+    Beside the files, TASK.provenance.json says which commit each came from, with its records and its SHA-256. Nothing
+    is written unless all of it could be made.
+    """
+    import tempfile
+
+    from rich.console import Console
+
+    from stilts_core.catalog.load import load_catalogue
+    from stilts_core.cli.data_view import show_pulled
+    from stilts_core.data.hub.datasets_hub import DatasetsHub
+    from stilts_core.data.hub.pull import pull as pull_task
+
+    catalogue = load_catalogue()
+    wanted = catalogue.task(task)
+    codes = catalogue.languages_of(languages) if languages else None
+    with Console(stderr=True).status("asking the hub") as status, tempfile.TemporaryDirectory() as cache:
+        hub = DatasetsHub(folder, Path(cache) if folder else None)
+        made = pull_task(
+            catalogue,
+            wanted,
+            out,
+            hub,
+            languages=codes,
+            revision=revision,
+            force=force,
+            report=lambda path: status.update(f"making {path}"),
+        )
+    show_pulled(Console(highlight=False), made)
+
+
 def _open(root: str, profile_path: Path | None) -> DataRoot:
     from stilts_core.data.root import open_data_root
     from stilts_core.spec.load import load_profile

@@ -15,6 +15,8 @@ from stilts_core.catalog.quirks import Quirk
 from stilts_core.data.blocked import Blocked
 from stilts_core.data.check import DataReport
 from stilts_core.data.coverage import FileState, State
+from stilts_core.data.hub.pull import Pulled
+from stilts_core.data.layout import Layout
 
 Moved = set[tuple[str, Split, str]]
 _MANY = 16  # languages named at most, and a few more
@@ -46,8 +48,57 @@ def show_report(console: Console, report: DataReport) -> None:
             "it trains and scores, but its scores are not those of the benchmark.",
         )
     _faults(console, report.states)
-    _quirks(console, report.states)
+    show_quirks(console, [(quirk, state.paths) for state in report.states for quirk in state.quirks])
     _blocked(console, report.blocked)
+
+
+def show_pulled(console: Console, made: Sequence[Pulled]) -> None:
+    """Print what was taken from the hub."""
+    table = _table("task", "split", "lang", ">records", ">official", "file")
+    for file in made:
+        official = "" if file.expected is None else f"{file.expected:,}"
+        style = "" if file.expected in (None, file.records) else "yellow"
+        path = f"{file.path} ({file.changed:,} texts changed to fit)" if file.changed else file.path
+        table.add_row(
+            file.task,
+            file.split,
+            file.language,
+            Text(f"{file.records:,}", style),
+            official,
+            Text(path, overflow="fold"),
+        )
+    _print(console, table)
+    show_quirks(console, [(quirk, (file.path,)) for file in made for quirk in file.quirks])
+
+
+def show_layout(console: Console, layout: Layout) -> None:
+    """Print where the files of a task belong."""
+    for number, task in enumerate(layout.tasks):
+        if number:
+            console.print()
+        console.print(Text.assemble((task.name, "bold"), f"  {task.title}"))
+        facts = _table("", "")
+        for what, value in task.facts.items():
+            facts.add_row(Text(what, "dim"), Text(value, overflow="fold"))
+        _print(console, facts)
+        for split in task.splits:
+            console.print()
+            console.print(Text.assemble((split.split, "bold"), f"  {split.size}".rstrip()))
+            console.print(Padding(Text(f"in {' '.join(split.languages)}", "dim"), (0, 0, 0, 2)))
+            places = _table("", "")
+            for index, place in enumerate(split.places):
+                places.add_row(Text("" if not index else "or", "dim"), Text(place.path, "cyan", overflow="fold"))
+                if place.pair:
+                    places.add_row(Text("with", "dim"), Text(place.pair, "cyan", overflow="fold"))
+                only = f" in {_codes(place.languages)}" if place.languages else ""
+                places.add_row("", Text(f"{place.format}{only}", "dim"))
+            _print(console, places)
+    if layout.formats:
+        _section(console, "Formats")
+        formats = _table("", "")
+        for name, text in layout.formats.items():
+            formats.add_row(Text(name, "dim"), Text(text))
+        _print(console, formats)
 
 
 def _states(states: Sequence[FileState], moved: Moved) -> Table:
@@ -103,20 +154,19 @@ def _faults(console: Console, states: Iterable[FileState]) -> None:
         _say(console, f"{state.task} {state.split} {state.language}: {state.fault}")
 
 
-def _quirks(console: Console, states: Iterable[FileState]) -> None:
-    files: dict[str, tuple[Quirk, list[FileState]]] = {}
-    for state in states:
-        for quirk in state.quirks:
-            files.setdefault(quirk.name, (quirk, []))[1].append(state)
+def show_quirks(console: Console, found: Iterable[tuple[Quirk, Sequence[str]]]) -> None:
+    """Print known faults of copies with the files that show them."""
+    files: dict[str, tuple[Quirk, list[str]]] = {}
+    for quirk, paths in found:
+        files.setdefault(quirk.name, (quirk, []))[1].extend(paths)
     if not files:
         return
     _section(console, "Known faults of copies")
-    for name, (quirk, found) in files.items():
+    for name, (quirk, places) in files.items():
         console.print(Padding(Text(name, "yellow"), (0, 0, 0, 2)))
         table = _table("", "")
-        paths = [path for state in found for path in state.paths]
-        more = f" and {len(paths) - 3} more" if len(paths) > 4 else ""
-        table.add_row(Text("in", "dim"), Text(", ".join(paths[: 3 if more else 4]) + more, overflow="fold"))
+        more = f" and {len(places) - 3} more" if len(places) > 4 else ""
+        table.add_row(Text("in", "dim"), Text(", ".join(places[: 3 if more else 4]) + more, overflow="fold"))
         table.add_row(Text("wrong", "dim"), Text(quirk.wrong))
         table.add_row(Text("do", "dim"), Text(quirk.remedy))
         console.print(Padding(table, (0, 0, 0, 4), expand=False))

@@ -17,6 +17,7 @@ from stilts_core.data.readers import ALL_ROWS, read
 from stilts_core.data.readers.lines import FETCH_AGAIN
 from stilts_core.data.readers.own import Columns
 from stilts_core.data.readers.pairs import NO_GOLD
+from stilts_core.data.readers.spans import of_language
 from stilts_core.errors import DataError, MissingInputError
 from stilts_core.model import digest
 
@@ -55,6 +56,11 @@ class Way:
     columns: Columns | None = None
     strict: bool = False
 
+    @property
+    def quick(self) -> bool:
+        """Whether the records are counted in one pass."""
+        return self.format in _QUICK and not self.strict and self.rows == ALL_ROWS
+
     def key(self, sha256: Iterable[str]) -> str:
         """What a tally depends on: the bytes of the file and of its pair, and how they are read."""
         columns = None if self.columns is None else dict(self.columns)
@@ -75,7 +81,7 @@ def tally(way: Way, path: Path, pair: Path | None = None) -> Tally:
         MissingInputError: it cannot be read.
     """
     quick = _QUICK.get(way.format)
-    if quick is None or way.strict or way.rows != ALL_ROWS:
+    if quick is None or not way.quick:
         return tally_records(
             read(
                 way.format,
@@ -88,7 +94,7 @@ def tally(way: Way, path: Path, pair: Path | None = None) -> Tally:
             )
         )
     try:
-        found = quick(path)
+        found = quick(path, way)
     except OSError as error:
         raise MissingInputError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -174,12 +180,14 @@ def _json_lines(path: Path, gold: str, *, without: bool) -> Tally:
     return Tally(records, _gold(records, labels) if labelled else "absent")
 
 
-def _squad(path: Path) -> Tally:
+def _squad(path: Path, language: str | None = None) -> Tally:
     with _opened(path) as file:
         document = json.load(file)
     questions = [
         question for article in document["data"] for paragraph in article["paragraphs"] for question in paragraph["qas"]
     ]
+    if language is not None:
+        questions = of_language(questions, language, lambda question: str(question["id"])) or []
     answered = all(
         question.get("is_impossible") or any(answer["text"] for answer in question["answers"]) for question in questions
     )
@@ -205,14 +213,15 @@ def _lines(path: Path) -> Tally:
 
 
 # Formats whose every record is plain to see; the others are read as a training reads them.
-_QUICK: dict[str, Callable[[Path], Tally]] = {
-    "pairs-tsv": _pairs_tsv,
-    "mnli-jsonl": lambda path: _json_lines(path, "gold_label", without=False),
-    "anli-jsonl": lambda path: _json_lines(path, "label", without=False),
-    "squad-json": _squad,
-    "hellaswag-jsonl": lambda path: _json_lines(path, "label", without=True),
-    "xcopa-jsonl": lambda path: _json_lines(path, "label", without=True),
-    "tags-tsv": _tags_tsv,
-    "panx-tsv": _tags_tsv,
-    "text-lines": _lines,
+_QUICK: dict[str, Callable[[Path, Way], Tally]] = {
+    "pairs-tsv": lambda path, way: _pairs_tsv(path),
+    "mnli-jsonl": lambda path, way: _json_lines(path, "gold_label", without=False),
+    "anli-jsonl": lambda path, way: _json_lines(path, "label", without=False),
+    "squad-json": lambda path, way: _squad(path),
+    "tydiqa-json": lambda path, way: _squad(path, way.language),
+    "hellaswag-jsonl": lambda path, way: _json_lines(path, "label", without=True),
+    "xcopa-jsonl": lambda path, way: _json_lines(path, "label", without=True),
+    "tags-tsv": lambda path, way: _tags_tsv(path),
+    "panx-tsv": lambda path, way: _tags_tsv(path),
+    "text-lines": lambda path, way: _lines(path),
 }
