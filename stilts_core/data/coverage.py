@@ -11,7 +11,7 @@ from stilts_core.catalog.models import Source, Split, Task
 from stilts_core.catalog.quirks import Gold, Quirk, recognise
 from stilts_core.data.root import DataRoot, default_cache
 from stilts_core.data.tally import Tally, TallyMemory, Way, tally
-from stilts_core.errors import StiltsError
+from stilts_core.errors import DataError, StiltsError
 
 State = Literal["present", "different", "withheld", "unusable", "missing"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -150,6 +150,13 @@ class Survey:
         key = way.key(found.sha256 for found in digests)
         known = self._memory.recall(key)
         if known is None:
-            known = tally(way, *(self._root.fetch(file) for file in files))
+            local = [self._root.fetch(file) for file in files]
+            try:
+                known = tally(way, *local)
+            except DataError as error:  # a path that is told is one of the root
+                message = error.message
+                for file, place in zip(files, local, strict=True):
+                    message = message.replace(str(place), file)
+                raise DataError(message, hint=error.hint) from error
             self._memory.keep(key, known)
         return known
