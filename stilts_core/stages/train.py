@@ -19,7 +19,7 @@ from stilts_core.evaluation.evaluate import dev_score
 from stilts_core.modeling.encoder import load_encoder
 from stilts_core.modeling.feed import Items
 from stilts_core.modeling.inference import Inference
-from stilts_core.modeling.model import TaskModel, new_task_model, write_heads
+from stilts_core.modeling.model import TaskModel, new_task_model, restore_heads, write_heads
 from stilts_core.planning.plan import TrainParams, TrainTask
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import encoder_location, read_vocabulary, write_encoder
@@ -56,12 +56,19 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
         Dataset.open(context.inputs[f"data/{at}"] / ("text" if task.head is Head.MLM else "data"))
         for at, task in enumerate(params.tasks)
     ]
+    tasks = tuple(
+        task.model_copy(update={"labels": dataset.labels(task.labels)})
+        for task, dataset in zip(params.tasks, datasets, strict=True)
+    )
+    params = params.model_copy(update={"tasks": tasks})
     streams = [
         _stream(task, dataset, location, params.seed + at)
         for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True))
     ]
     kinds = [(task.head, len(task.labels)) for task in params.tasks]
     model = new_task_model(load_encoder(location, revision=revision), kinds, params.seed)
+    if params.keep_head:
+        restore_heads(model, context.inputs["encoder"], kinds)
     model.train()
     steps = steps_of(streams, params.hyper, params.mix_cap)
     order = mixture_schedule([stream.size for stream in streams], params.mix_cap, steps, params.seed)
