@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import ColumnRole, Provenance, ProvenanceKind, Source, Task
+from stilts_core.catalog.models import ColumnRole, Provenance, Source, Task
 from stilts_core.errors import DataError, MissingInputError, SpecError
 from stilts_core.planning.plan import DataFile
 from stilts_core.spec.study import Pretraining, Target
@@ -79,8 +79,8 @@ class Locator:
         Raises:
             MissingInputError: a language has none.
         """
-        translated = [s for s in task.train if s.provenance and s.provenance.kind is ProvenanceKind.MACHINE_TRANSLATION]
-        order = [s for s in task.train if s not in translated], task.dev, translated
+        translated = [source for source in task.train if source.provenance.kind == "machine-translation"]
+        order = [source for source in task.train if source not in translated], task.dev, translated
         files: list[DataFile] = []
         missing: dict[str, list[str]] = {}
         for language in languages:
@@ -198,7 +198,7 @@ class Locator:
                 continue
             if source.rows != ALL_ROWS:
                 rows = source.rows
-            origin = None if language == "en" else source.provenance or provenance
+            origin = _provenance(source, language, provenance)
             files = [
                 self._file(
                     f"{role}/{language}", path, source.format, rows=rows, columns=source.columns, provenance=origin
@@ -271,6 +271,13 @@ class Locator:
         return MissingInputError(
             f"{task.name} has no {what} in {', '.join(missing)} under {self._root}. {_looked_for(tried)}", hint=hint
         )
+
+
+def _provenance(source: Source, language: str, stated: Provenance | None) -> Provenance | None:
+    """How a file's text came into its language: the catalogue's word, else the study's; None where neither says."""
+    if language == "en":
+        return None if source.provenance.kind.endswith("translation") else source.provenance
+    return source.provenance if "provenance" in source.model_fields_set else stated
 
 
 def _looked_for(tried: Sequence[str]) -> str:
