@@ -67,11 +67,12 @@ def _words(name: str) -> str:
 
 
 class Provenance(Frozen):
-    """How the texts of a source came into their language. A text stands for ``kind``.
+    """How the texts of a source that are not English came into their language; English ones are original.
+
+    A text stands for ``kind``.
 
     Attributes:
-        kind: ``original`` for the language in which the set was made, ``native`` for a set made alike in a further
-            language.
+        kind: ``original`` where there are English texts alone, ``native`` for a set made alike in each language.
         note: by whom or by what, for people.
     """
 

@@ -51,12 +51,18 @@ def own_masked_head(location: str | Path, revision: str | None = None) -> dict[s
     return None
 
 
-def adopt(head: MaskedHead, weights: Mapping[str, Tensor]) -> bool:
-    """Put an encoder's own weights into a head; False, and nothing changed, where their shapes are others."""
+def adopt(head: MaskedHead, weights: Mapping[str, Tensor], epsilon: float | None = None) -> bool:
+    """Put an encoder's own weights into a head; False, and nothing changed, where their shapes are others.
+
+    Args:
+        epsilon: of the head's normalisation, where the encoder says it.
+    """
     state = head.state_dict()
     if any(weights[name].shape != tensor.shape for name, tensor in state.items()):
         return False
     head.load_state_dict({name: weights[name].to(tensor.dtype) for name, tensor in state.items()})
+    if epsilon is not None:
+        head.norm.eps = epsilon
     return True
 
 
@@ -87,7 +93,7 @@ def _places(location: str | Path, revision: str | None) -> Iterator[tuple[str, P
 
 
 def _file(location: str | Path, name: str, revision: str | None) -> Path | None:
-    """A file of the encoder on this machine, of the hub's cache where it comes from the hub; None where there is none."""
+    """A file of the encoder on this machine, also of one that comes from the hub; None where there is none."""
     folder = Path(location)
     if folder.is_dir():
         return folder / name if (folder / name).is_file() else None

@@ -21,7 +21,7 @@ from stilts_core.modeling.feed import Items
 from stilts_core.modeling.heads import MaskedHead
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.masked_head import adopt, own_masked_head, write_masked_head
-from stilts_core.modeling.model import TaskModel, load_task_model, new_task_model, write_heads
+from stilts_core.modeling.model import TaskModel, new_task_model, restore_heads, write_heads
 from stilts_core.planning.plan import TrainParams, TrainTask
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import encoder_location, read_vocabulary, write_encoder
@@ -58,6 +58,11 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
         Dataset.open(context.inputs[f"data/{at}"] / ("text" if task.head is Head.MLM else "data"))
         for at, task in enumerate(params.tasks)
     ]
+    tasks = tuple(
+        task.model_copy(update={"labels": dataset.labels(task.labels)})
+        for task, dataset in zip(params.tasks, datasets, strict=True)
+    )
+    params = params.model_copy(update={"tasks": tasks})
     streams = [
         _stream(task, dataset, location, params.seed + at)
         for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True))
@@ -96,14 +101,14 @@ def _model(
     own_head: Mapping[str, Tensor] | None,
 ) -> TaskModel:
     """The encoder with fresh heads, but with its own for masked text; or the parent's model, to go on with its head."""
-    if params.keep_head:
-        [(head, labels)] = kinds
-        return load_task_model(context.inputs["encoder"], head, labels)
     location, revision = encoder_location(context, params.encoder)
     model = new_task_model(load_encoder(location, revision=revision), kinds, params.seed)
+    if params.keep_head:
+        restore_heads(model, context.inputs["encoder"], kinds)
+        return model
     for head in model.heads:
         if isinstance(head, MaskedHead):
-            own = own_head is not None and adopt(head, own_head)
+            own = own_head is not None and adopt(head, own_head, getattr(model.encoder.config, "layer_norm_eps", None))
             found = "the encoder's own head" if own else "a fresh head, for the encoder has none of its shape"
             print(f"masked text: {found}", flush=True)  # noqa: T201 (the stage's log)
     return model

@@ -70,7 +70,7 @@ def gain_cell(gain: Spread, limit: float, row: Summary) -> Cell:
 
 
 def _mark(row: Summary) -> str:
-    """The mark of a mean over languages that are not all zero-shot; English, the usual language of training, is none."""
+    """The mark of a mean over languages that are not all zero-shot; English alone, the usual case, is not marked."""
     return words.NOT_ZERO_SHOT if any(code != ENGLISH for code in row.seen) else ""
 
 

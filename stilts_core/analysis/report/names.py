@@ -23,6 +23,12 @@ MEASURES = {
     Metric.SQUAD: "mean of F1 and exact match",
     Metric.SQUAD_V2: "mean of best-threshold F1 and exact match",
     Metric.RETRIEVAL_ACCURACY: "retrieval accuracy",
+    Metric.ACCURACY_F1: "mean of accuracy and F1",
+    Metric.TAG_ACCURACY: "accuracy of the tags",
+    Metric.MLQA: "mean of F1 and exact match",
+    Metric.BITEXT_F1: "F1 of the mined pairs",
+    Metric.MAP_20: "mean average precision at 20",
+    Metric.MEWSLI: "mean reciprocal rank at 20",
 }
 
 
