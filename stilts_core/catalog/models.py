@@ -5,11 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from stilts_core.catalog.nearest import unknown
 from stilts_core.model import Frozen
 
+Split = Literal["train", "dev", "test"]
+Benchmark = Literal["xtreme", "xtreme-r"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
@@ -33,6 +35,12 @@ class Metric(StrEnum):
     SQUAD = "squad"  # mean of F1 and exact match, SQuAD v1.1 normalisation
     SQUAD_V2 = "squad-v2"  # mean of best-threshold F1 and exact match
     RETRIEVAL_ACCURACY = "retrieval-accuracy"  # share of English sentences whose nearest neighbour is their translation
+    ACCURACY_F1 = "accuracy-f1"  # mean of accuracy and the F1 of the label 1
+    TAG_ACCURACY = "tag-accuracy"  # share of words with the right tag
+    MLQA = "mlqa"  # mean of F1 and exact match, MLQA's normalisation by language
+    BITEXT_F1 = "bitext-f1"  # F1 of mined sentence pairs
+    MAP_20 = "map-20"  # mean average precision of the first 20 answers
+    MEWSLI = "mewsli"  # mean reciprocal rank of the entity among the first 20, called mAP@20 by XTREME-R
 
 
 def _member_of(kind: type[StrEnum]) -> BeforeValidator:
@@ -49,15 +57,30 @@ def _member_of(kind: type[StrEnum]) -> BeforeValidator:
     return BeforeValidator(convert)
 
 
+class Provenance(Frozen):
+    """How the texts of a source came into their language.
+
+    Attributes:
+        kind: ``original`` for the language in which the set was made, ``native`` for a set made alike in a further
+            language.
+        note: by whom or by what, for people.
+    """
+
+    kind: Literal["original", "native", "human-translation", "machine-translation"] = "original"
+    note: str = ""
+
+
 class Source(Frozen):
     """One place where a split of a task may lie under the data root.
 
     Attributes:
         path: relative path with ``{lang}`` for the language (or ``{iso3}`` for its three-letter code); a ``*`` may
             stand for a part of the path and must match one file.
+        several: the ``*`` may match several files, which are read one after another, sorted by path.
         format: the reader (`data.readers`).
-        pair: the English side, for formats of two files.
+        pair: the second file, for formats of two: the English side of a parallel text, the labels of a file without.
         languages: the languages found here, where that is not all of the task's.
+        provenance: how the texts came into their language; it is recorded with every result of a training on them.
     """
 
     path: str
@@ -65,30 +88,60 @@ class Source(Frozen):
         "pairs-tsv",
         "mnli-jsonl",
         "mnli-glue",
+        "anli-jsonl",
+        "qqp-glue",
+        "xnli-tsv",
+        "xnli-jsonl",
+        "xnli-mt-tsv",
+        "pawsx-tsv",
         "squad-json",
+        "tydiqa-json",
         "hellaswag-jsonl",
+        "xcopa-jsonl",
+        "copa-xml",
+        "cosmosqa-csv",
+        "cosmosqa-jsonl",
+        "commonsenseqa-jsonl",
+        "socialiqa-jsonl",
         "tags-tsv",
+        "panx-tsv",
         "conllu",
+        "ccg-tsv",
+        "label-lines",
+        "label-json",
         "parallel-lines",
         "text-lines",
-        "xcopa-jsonl",
     ]
     pair: str | None = None
+    several: bool = False
     languages: tuple[LanguageCode, ...] | None = None
+    provenance: Provenance = Provenance()
 
 
 class Task(Frozen):
     """A task of the catalogue, or one that a study brings.
 
     Attributes:
+        parts: the tasks whose training and development sets together are this one's: they share one head, and every
+            example of theirs is seen once an epoch, so that they are sampled in proportion to their sizes.
         train: where the English (or other) training set may lie, first match wins; empty for a task without one.
         dev: where its development sets may lie.
         test: where its test sets may lie.
         train_on: the task whose training and English development set this target uses instead of its own.
-        languages: the languages that have evaluation data; they make up the task's score.
+        train_first: the tasks on which this target is trained before ``train_on``, in order; the head is kept.
+        languages: the languages that have evaluation data; they make up the task's score. Where ``benchmarks`` is
+            given they default to XTREME's, or for a task that XTREME lacks to XTREME-R's.
         extra_languages: further languages with data that a study may name; they are no part of the official score.
+            Where ``benchmarks`` is given they default to those that only XTREME-R scores.
+        benchmarks: the languages over which each benchmark takes the mean.
+        sizes: split → language, or ``*`` for every other one → examples of the official files: questions, sentences,
+            pairs. A language that is not there is not known.
         labels: the closed list of labels, in the order of the output layer.
+        labels_from: where the list lies that ``labels`` leaves out, first match wins: a file of labels, or a data file,
+            whose labels in ascending order make up the list.
+        label_count: how many labels that list has in the official release.
         null_answers: a span task whose questions may have no answer.
+        restricted: why the files cannot be fetched by anyone, and where they are got, for a set that is not free.
     """
 
     name: Name
@@ -96,17 +149,39 @@ class Task(Frozen):
     head: Annotated[Head, _member_of(Head)]
     metric: Annotated[Metric, _member_of(Metric)] | None = None
     labels: tuple[str, ...] = ()
+    labels_from: tuple[Source, ...] = ()
+    label_count: PositiveInt | None = None
     null_answers: bool = False
+    parts: tuple[Name, ...] = ()
     train_on: Name | None = None
+    train_first: tuple[Name, ...] = ()
     train: tuple[Source, ...] = ()
     dev: tuple[Source, ...] = ()
     test: tuple[Source, ...] = ()
     languages: tuple[LanguageCode, ...] = ("en",)
     extra_languages: tuple[LanguageCode, ...] = ()
+    benchmarks: dict[Benchmark, tuple[LanguageCode, ...]] = {}
+    sizes: dict[Split, dict[str, PositiveInt]] = {}
     licence: str = ""
     citation: str = ""
     url: str = ""
-    presentational: ClassVar[frozenset[str]] = frozenset({"title", "licence", "citation", "url"})
+    restricted: str = ""
+    presentational: ClassVar[frozenset[str]] = frozenset({"title", "licence", "citation", "url", "restricted"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _languages_of_benchmarks(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(benchmarks := value.get("benchmarks"), dict):
+            return value
+        scored = benchmarks.get("xtreme") or benchmarks.get("xtreme-r") or ()
+        languages = value.get("languages", scored)
+        extra = [code for code in benchmarks.get("xtreme-r", ()) if code not in languages]
+        return {"extra_languages": type(languages)(extra), **value, "languages": languages}
+
+    def size(self, split: Split, language: str) -> int | None:
+        """Examples of the official file, where known."""
+        sizes = self.sizes.get(split, {})
+        return sizes.get(language, sizes.get("*"))
 
 
 class Language(Frozen):
