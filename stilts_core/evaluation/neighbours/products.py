@@ -205,9 +205,9 @@ class NumpyProducts:
 
     def multiply(self, left: slice, right: slice) -> Array:
         rows, columns = self._left[left], self._right[right]
-        if (len(rows), len(columns)) == self._space.shape:
-            return np.matmul(rows, columns.T, out=self._space)
-        return np.matmul(rows, columns.T)
+        whole = (len(rows), len(columns)) == self._space.shape
+        product: Array = np.matmul(rows, columns.T, out=self._space if whole else None)
+        return product
 
     def floors(self, product: Array, k: int, axis: int) -> Array:
         return group_floors(product, k, axis)

@@ -170,8 +170,7 @@ class _Best:
     def __init__(self, own: Array, other: Array, span: slice, k: int, margins: Array) -> None:
         self.own, self.other, self.k = own, other, min(k, len(other))
         self._span = span
-        self._count = span.stop - span.start
-        # Twice the margin, and what rounding a score to float32 moves it.
+        self._count: int = span.stop - span.start
         self._slack = 2 * margins
         self.floor = np.full(self._count, -np.inf, dtype=np.float32)
         self.empty = True
@@ -232,10 +231,9 @@ class _Best:
         if crowded.any():
             settled = self._settled(self._rows[crowded], self._columns[crowded])
             rest = ~crowded
-            self._rows, self._columns, self._values = (
-                np.concatenate((one[rest], other))
-                for one, other in zip((self._rows, self._columns, self._values), settled, strict=True)
-            )
+            self._rows = np.concatenate((self._rows[rest], settled[0]))
+            self._columns = np.concatenate((self._columns[rest], settled[1]))
+            self._values = np.concatenate((self._values[rest], settled[2]))
 
     def _settled(self, rows: Array, columns: Array) -> tuple[Array, Array, Array]:
         """The k best candidates of each row by their true scores, of equals the lower column, in order."""

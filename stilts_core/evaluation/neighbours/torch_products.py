@@ -48,17 +48,21 @@ class TorchProducts:
         self._device = torch.device(device)
         usual = 2048 if self._device.type == "cpu" else 16384
         self.block = (block or usual, block or 2 * usual)
-        self._left, *one = _rounded(left, self._device)
-        self._right, *other = _rounded(right, self._device)
+        self._left, whole_left, lost_left = _rounded(left, self._device)
+        self._right, whole_right, lost_right = _rounded(right, self._device)
         width = left.shape[1]
         factor = 2 * summation_error(width + 1) + _LAST
 
         def bound(whole: Array, lost: Array, far: float, off: float) -> Array:
             own = whole + lost
             tiny = width * TINY * (1 + own + far)
-            return (lost * far + own * off + own * (far + off) * factor) * 1.001 + tiny
+            error: Array = (lost * far + own * off + own * (far + off) * factor) * 1.001 + tiny
+            return error
 
-        self.margins = Margins(bound(*one, *map(largest, other)), bound(*other, *map(largest, one)))
+        self.margins = Margins(
+            bound(whole_left, lost_left, largest(whole_right), largest(lost_right)),
+            bound(whole_right, lost_right, largest(whole_left), largest(lost_left)),
+        )
 
     def multiply(self, left: slice, right: slice) -> Tensor:
         rows, columns = self._left[left], self._right[right]
@@ -92,14 +96,12 @@ class TorchProducts:
 
 
 class ProcessorProducts(TorchProducts):
-    """The same on a processor that multiplies bf16: NumPy compares the products as 16-bit integers, which is fastest."""
+    """The same on a processor that multiplies bf16: NumPy compares products as 16-bit integers, the fastest way."""
 
     def __init__(self, left: Array, right: Array, *, threads: int, block: int | None) -> None:
         super().__init__(left, right, device="cpu", block=block)
         self._pool = Pool(threads)
-        self._space = torch.empty(
-            (min(self.block[0], len(left)), min(self.block[1], len(right))), dtype=torch.bfloat16
-        )
+        self._space = torch.empty((min(self.block[0], len(left)), min(self.block[1], len(right))), dtype=torch.bfloat16)
 
     def multiply(self, left: slice, right: slice) -> Tensor:
         rows, columns = self._left[left], self._right[right]
@@ -111,24 +113,26 @@ class ProcessorProducts(TorchProducts):
         return group_floors(product.float().numpy(), k, axis)
 
     def hits(self, product: Tensor, rows: Array | None, columns: Array | None, most: int) -> Hits | None:
-        floors = [None if side is None else _bits(side) for side in (rows, columns)]
-        numbers = product.view(torch.int16).numpy()
-        if any(side is not None and side.min(initial=1) <= 0 for side in floors):
-            numbers, floors = _rising(numbers), [None if side is None else _rising(side) for side in floors]
-        flat = self._pool.reaching(numbers, *floors, most)
+        bits = product.view(torch.int16).numpy()
+        numbers, floors = bits, [None if side is None else _bits(side) for side in (rows, columns)]
+        if not all(side is None or side.min(initial=1) > 0 for side in floors):
+            numbers, floors = _rising(bits), [None if side is None else _rising(side) for side in floors]
+        flat = self._pool.reaching(numbers, floors[0], floors[1], most)
         if flat is None:
             return None
-        at, column = np.divmod(flat, numbers.shape[1])
-        bits = product.view(torch.int16).numpy().reshape(-1)[flat]
+        at, column = np.divmod(flat, bits.shape[1])
+        bits = bits.reshape(-1)[flat]
         return Hits(at, column, (bits.astype(np.int32) << 16).view(np.float32))
 
 
 def _bits(floors: Array) -> Array:
     """Floors as bf16, rounded down, as the integers of the same bits."""
     low = np.maximum(floors - np.abs(floors) * np.float32(2.0**-7), np.float32(-3e38))
-    return torch.from_numpy(low).to(torch.bfloat16).view(torch.int16).numpy()
+    bits: Array = torch.from_numpy(low).to(torch.bfloat16).view(torch.int16).numpy()
+    return bits
 
 
 def _rising(bits: Array) -> Array:
     """Integers in the order of the floats whose bits are given: without this, negative ones are in reverse."""
-    return bits ^ ((bits >> 15) & np.int16(0x7FFF))
+    rising: Array = bits ^ ((bits >> 15) & np.int16(0x7FFF))
+    return rising
