@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,6 +15,9 @@ Split = Literal["train", "dev", "test"]
 Benchmark = Literal["xtreme", "xtreme-r"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rows = tuple[Share, Share]
+ColumnRole = Literal["text", "pair", "label"]
 
 
 class Head(StrEnum):
@@ -52,22 +56,33 @@ def _member_of(kind: type[StrEnum]) -> BeforeValidator:
         try:
             return kind(value)
         except ValueError:
-            raise ValueError(unknown(kind.__name__.lower(), value, [member.value for member in kind])) from None
+            raise ValueError(unknown(_words(kind.__name__), value, [member.value for member in kind])) from None
 
     return BeforeValidator(convert)
 
 
+def _words(name: str) -> str:
+    """``LongTagging`` as ``long tagging``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
 class Provenance(Frozen):
-    """How the texts of a source came into their language.
+    """How the texts of a source that are not English came into their language; English ones are original.
+
+    A text stands for ``kind``.
 
     Attributes:
-        kind: ``original`` for the language in which the set was made, ``native`` for a set made alike in a further
-            language.
+        kind: ``original`` where there are English texts alone, ``native`` for a set made alike in each language.
         note: by whom or by what, for people.
     """
 
     kind: Literal["original", "native", "human-translation", "machine-translation"] = "original"
     note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
 
 
 class Source(Frozen):
@@ -80,6 +95,9 @@ class Source(Frozen):
         format: the reader (`data.readers`).
         pair: the second file, for formats of two: the English side of a parallel text, the labels of a file without.
         languages: the languages found here, where that is not all of the task's.
+        columns: of a table, what is in which column: ``text``, ``pair`` (a second text) and ``label``, each by the
+            header's name or by its number from 1.
+        rows: share of the rows, ``[from, to)`` by a hash of the row number: one file may so hold several splits.
         provenance: how the texts came into their language; it is recorded with every result of a training on them.
     """
 
@@ -111,10 +129,14 @@ class Source(Frozen):
         "label-json",
         "parallel-lines",
         "text-lines",
+        "table",
+        "choices-jsonl",
     ]
     pair: str | None = None
     several: bool = False
     languages: tuple[LanguageCode, ...] | None = None
+    columns: dict[ColumnRole, str | PositiveInt] | None = None
+    rows: Rows = (0.0, 1.0)
     provenance: Provenance = Provenance()
 
 
@@ -280,6 +302,46 @@ class Retrieval(Frozen):
     layer_share: Annotated[float, Field(gt=0, le=1)] = 0.6
 
 
+class LongTagging(StrEnum):
+    """What becomes of a sentence to tag that is longer than an input may be."""
+
+    SPLIT = "split"  # it goes on in further inputs, each as full as it can be; every word is tagged once
+    SPLIT_XTREME = "split-xtreme"  # the same, with the room that XTREME's script leaves: 3 tokens for XLM-R's two
+    TRUNCATE = "truncate"  # its end is cut off, and the words that are lost are not scored
+
+
+class SquadRules(StrEnum):
+    """Which of two official programs scores the answers of a task whose questions all have one."""
+
+    V1 = "v1"  # evaluate-v1.1: nothing in common is 0, also where both sides are empty
+    V2 = "v2"  # the functions of evaluate-v2.0: empty gold answers are dropped, two empty sides are 1
+
+
+class SeqevalVersion(StrEnum):
+    """Whose behaviour decides what a chunk of tags is; they differ for X, SCONJ and tags with several hyphens."""
+
+    OLD = "0.0.12"
+    NEW = "1.2.2"
+
+
+class Scoring(Frozen):
+    """The rules of scoring that protocols do not share. What is not here follows from a task's metric.
+
+    Attributes:
+        seqeval: behaviour of entity F1.
+        squad: program for questions that all have an answer, MLQA left out: its normalisation is its own.
+        aggregation: ``xtreme`` is the unweighted mean over all languages of a task, English among them, for questions
+            of the mean of F1 and exact match; and overall the mean over the tasks, not over their groups.
+    """
+
+    seqeval: Annotated[SeqevalVersion, _member_of(SeqevalVersion)] = SeqevalVersion.OLD
+    squad: Annotated[SquadRules, _member_of(SquadRules)] = SquadRules.V1
+    aggregation: Literal["xtreme"] = "xtreme"
+
+
+Settings = dict[str, float | int | None]
+
+
 class Protocol(Frozen):
     """A named set of hyper-parameters, scorers and aggregation rules.
 
@@ -287,15 +349,33 @@ class Protocol(Frozen):
         defaults: settings of every training.
         heads: settings by kind of head, over the defaults.
         tasks: settings by task name, over those; the name ``mix`` holds those of a mix's common settings.
+        large: settings by task name, over those, for encoders of ``LARGE_LAYERS`` layers or more.
+        few_shot: settings of the training on a few examples that follows the English one, over those of the target.
         mix_cap: the K of examples-proportional sampling, ``min(e, K) / sum(min(e, K))``.
+        long_tagging: what becomes of sentences to tag that are too long.
+        retrieval: of every task without another entry in ``retrieval_by_task``.
+        scoring: the rules of scoring.
     """
 
     name: Name
     title: str
     source: str = ""
     defaults: Hyper = Hyper()
-    heads: dict[Head, dict[str, float | int | None]] = {}
-    tasks: dict[str, dict[str, float | int | None]] = {}
+    heads: dict[Head, Settings] = {}
+    tasks: dict[str, Settings] = {}
+    large: dict[str, Settings] = {}
+    few_shot: Settings = {}
     mix_cap: PositiveInt = 131072
+    long_tagging: Annotated[LongTagging, _member_of(LongTagging)] = LongTagging.SPLIT
     retrieval: Retrieval = Retrieval()
+    retrieval_by_task: dict[str, Retrieval] = {}
+    scoring: Scoring = Scoring()
     presentational: ClassVar[frozenset[str]] = frozenset({"title", "source"})
+
+    def retrieval_of(self, task: str) -> Retrieval:
+        """How the sentences of a retrieval task become vectors."""
+        return self.retrieval_by_task.get(task, self.retrieval)
+
+
+LARGE_LAYERS = 24
+"""Layers from which on an encoder is what XTREME's scripts call large."""
