@@ -6,6 +6,7 @@ Columns, in this order:
     arm           ``<encoder>/<curriculum>``
     encoder, curriculum, target
     language      ISO 639-1 where there is one
+    zero_shot     no training of the arm, intermediate or on the target, has used labelled data of the language
     seed
     protocol      the protocol that the scorer follows
     split         the split that was scored
@@ -47,6 +48,7 @@ class ResultRow(NamedTuple):
     curriculum: str
     target: str
     language: str
+    zero_shot: bool
     seed: int
     protocol: str
     split: str

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stilts_core.catalog.models import Head, Metric
+from stilts_core.catalog.models import Head, Metric, SeqevalVersion, SquadRules
 from stilts_core.data.dataset import Array, Dataset
 from stilts_core.errors import DataError, SpecError
 from stilts_core.evaluation.examples import identifiers
@@ -97,10 +97,13 @@ def _judge(dataset: Dataset, task: EvaluateParams | TrainTask, outputs: Outputs)
         case ChoiceOutputs(), Metric.ACCURACY:
             return ChoiceJudge(dataset, outputs)
         case TaggingOutputs(), Metric.TAG_F1:
-            return TaggingJudge(dataset, outputs, task.labels)
+            seqeval = task.seqeval if isinstance(task, EvaluateParams) else None
+            return TaggingJudge(dataset, outputs, task.labels, (seqeval or SeqevalVersion.OLD).value)
         case SpanOutputs(), Metric.SQUAD | Metric.SQUAD_V2:
             length = task.answer_length if isinstance(task, EvaluateParams) else task.hyper.answer_length
-            return SpanJudge(dataset, outputs, length, null_answers=metric is Metric.SQUAD_V2)
+            rules = task.squad if isinstance(task, EvaluateParams) else None
+            nulls = metric is Metric.SQUAD_V2
+            return SpanJudge(dataset, outputs, length, null_answers=nulls, rules=rules or SquadRules.V1)
         case RetrievalOutputs(), Metric.RETRIEVAL_ACCURACY if isinstance(task, EvaluateParams):
             layers = len(outputs.states) - 1
             return RetrievalJudge(dataset, outputs, scored_state(layers, task.retrieval_states, task.retrieval_share))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stilts_core.catalog.models import SquadRules
 from stilts_core.data.dataset import Array, Dataset
 from stilts_core.evaluation.decode import best_spans, random_spans
 from stilts_core.evaluation.examples import identifiers, questions
@@ -24,6 +25,8 @@ _NULL_THRESHOLD = 0.5
 class SpanJudge:
     """Mean of exact match and F1; with null answers, of their best values over null thresholds.
 
+    Without null answers the rules are those of SQuAD v1.1, or of the functions of v2.0.
+
     Guessing takes a random span of the context: the token it begins at and its length, up to the longest answer that is
     decoded, are drawn uniformly, for 1,000 questions drawn with replacement and a fixed seed. With null answers it
     is the better of this and of leaving every question unanswered.
@@ -33,6 +36,7 @@ class SpanJudge:
     outputs: SpanOutputs
     answer_length: int
     null_answers: bool
+    rules: SquadRules = SquadRules.V1
 
     def judge(self, examples: Array) -> Judgement:
         spans = best_spans(
@@ -61,7 +65,7 @@ class SpanJudge:
         )
         if self.null_answers:
             return _judged_with_nulls(examples, gold, answers, nulls, files, degenerate)
-        scores = squad.score(gold, answers)
+        scores = self._scores(gold, answers)
         return Judgement(
             n=len(examples),
             files=files,
@@ -81,13 +85,17 @@ class SpanJudge:
         gold = [Question(str(number), question.answers) for number, question in enumerate(known)]
         guesses = enumerate(random_spans(self.dataset, self.answer_length, rng, examples=drawn))
         answers = {str(number): text for number, text in guesses}
-        scores = squad_v2.score(gold, answers) if self.null_answers else squad.score(gold, answers)
+        scores = self._scores(gold, answers)
         guessed = (scores.exact_percent + scores.f1_percent) / 2
         if not self.null_answers:
             return guessed
         everyone = questions(self.dataset, examples)
         silent = sum(question is not None and not question.answers for question in everyone)
         return max(guessed, 100 * silent / len(examples))
+
+    def _scores(self, gold: Sequence[Question], answers: dict[str, str]) -> AnswerScores:
+        v2 = self.null_answers or self.rules is SquadRules.V2
+        return squad_v2.score(gold, answers) if v2 else squad.score(gold, answers)
 
 
 def _judged_with_nulls(

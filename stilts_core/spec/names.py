@@ -24,15 +24,29 @@ MIX = "mix"
 
 FORMATS: tuple[str, ...] = get_args(Source.model_fields["format"].annotation)
 
-_HEADS = {
+HEADS = {
     "pairs-tsv": Head.CLASSIFICATION,
     "mnli-jsonl": Head.CLASSIFICATION,
     "mnli-glue": Head.CLASSIFICATION,
+    "anli-jsonl": Head.CLASSIFICATION,
+    "qqp-glue": Head.CLASSIFICATION,
+    "xnli-tsv": Head.CLASSIFICATION,
+    "xnli-jsonl": Head.CLASSIFICATION,
+    "xnli-mt-tsv": Head.CLASSIFICATION,
+    "pawsx-tsv": Head.CLASSIFICATION,
     "squad-json": Head.SPAN,
+    "tydiqa-json": Head.SPAN,
     "hellaswag-jsonl": Head.CHOICE,
     "xcopa-jsonl": Head.CHOICE,
+    "copa-xml": Head.CHOICE,
+    "cosmosqa-csv": Head.CHOICE,
+    "cosmosqa-jsonl": Head.CHOICE,
+    "commonsenseqa-jsonl": Head.CHOICE,
+    "socialiqa-jsonl": Head.CHOICE,
     "tags-tsv": Head.TAGGING,
+    "panx-tsv": Head.TAGGING,
     "conllu": Head.TAGGING,
+    "ccg-tsv": Head.TAGGING,
     "parallel-lines": Head.RETRIEVAL,
     "text-lines": Head.MLM,
 }
@@ -179,8 +193,8 @@ class _Check:
             sources: tuple[Source, ...] = getattr(task, split)
             for index, source in enumerate(sources):
                 here = (*place, split, index)
-                if _HEADS[source.format] is not task.head:
-                    fitting = [name for name, head in _HEADS.items() if head is task.head]
+                if HEADS.get(source.format) is not task.head:
+                    fitting = [name for name, head in HEADS.items() if head is task.head]
                     sentence = f"{source.format} holds no {task.head.value} data; allowed: {', '.join(fitting)}"
                     self.say(sentence, *here, "format")
                 self._path(source.path, (*here, "path"))

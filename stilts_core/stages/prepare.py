@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stilts_core.catalog.models import Head
+from stilts_core.catalog.models import Head, LongTagging
 from stilts_core.data.dataset import Dataset, Segment
 from stilts_core.data.readers import read, texts_by_language
 from stilts_core.data.records import (
@@ -165,6 +165,7 @@ def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
                 labels=params.labels,
                 language=source.language,
                 rows=source.file.rows,
+                columns=source.file.columns,
             ),
         )
         for source in _files(context, "reading")
@@ -194,7 +195,7 @@ def _tokenised(encoder: TextEncoder, records: Sequence[Any], params: TaskParams)
                 question_length=params.question_length,
             )
         case Head.TAGGING:
-            return tagged(encoder, records, params.labels, params.max_length)
+            return tagged(encoder, records, params.labels, params.max_length, params.long_tagging or LongTagging.SPLIT)
     return translations(encoder, records, params.max_length)
 
 
@@ -202,6 +203,14 @@ def _limited(
     files: Sequence[tuple[InputFile, list[Record]]], params: TaskParams
 ) -> Iterator[tuple[InputFile, list[Record]]]:
     """The records of each file, or of the sample that the limit asks for."""
+    if params.shots is not None:
+        for source, records in files:
+            few = source.split == "train"
+            yield (
+                source,
+                [records[i] for i in dev_sample(len(records), params.shots, SAMPLE_SEED)] if few else records,
+            )
+        return
     if params.limit is None:
         yield from files
         return
