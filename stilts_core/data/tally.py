@@ -140,7 +140,7 @@ class TallyMemory:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BufferedReader]:
-    with path.open("rb", buffering=1 << 20) as lines:
+    with BufferedReader(path.open("rb", buffering=0), 1 << 20) as lines:
         if lines.peek(3)[:3] == b"\xef\xbb\xbf":
             lines.read(3)
         yield lines
