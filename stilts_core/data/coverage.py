@@ -15,7 +15,7 @@ from stilts_core.errors import DataError, StiltsError
 
 State = Literal["present", "different", "withheld", "unusable", "missing"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
-_SMALL = 4 << 20  # bytes of a file that is read record by record in any case
+_SMALL = 512 << 10  # bytes of a file that is read record by record in any case
 
 
 @dataclass(frozen=True, slots=True)
