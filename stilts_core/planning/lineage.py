@@ -56,8 +56,8 @@ def provenance_notes(stages: Iterable[Stage]) -> list[str]:
             continue
         kinds: dict[str, list[str]] = {}
         for file in stage.files:
-            split, _, language = file.role.partition("/")
-            if split != "train" or "/" in language or language == "en":
+            family, _, language = file.role.rpartition("/")
+            if family.partition("/")[0] != "train" or language in ("en", "pair"):
                 continue
             said = "not stated" if file.provenance is None else file.provenance.kind
             note = file.provenance.note if file.provenance else ""

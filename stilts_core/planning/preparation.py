@@ -115,7 +115,7 @@ class Preparation:
                 StageKind.PREPARE,
                 self._task_params(origin, task, "train", lengths, limit),
                 _tokenizer(origin),
-                files,
+                (*files, *self._locator.labels(task)),
                 label=f"{task.name} to train on{where} · {origin.name}",
                 work=estimate.prepare_work(files),
             )
@@ -132,7 +132,7 @@ class Preparation:
                 StageKind.PREPARE,
                 self._task_params(origin, task, "train", lengths, None, few.examples),
                 _tokenizer(origin),
-                files,
+                (*files, *self._locator.labels(task)),
                 label=f"{task.name}, {few.examples} examples each in {', '.join(few.languages)} · {origin.name}",
                 work=estimate.prepare_work(files),
             )
@@ -171,7 +171,7 @@ class Preparation:
                 StageKind.PREPARE,
                 self._task_params(origin, task, "evaluate", lengths, target.limit),
                 _tokenizer(origin),
-                files.files,
+                (*files.files, *self._locator.labels(task)),
                 label=f"{task.name} in {count} language{'s' * (count != 1)} · {origin.name}",
                 work=estimate.prepare_work(files.files),
             )

@@ -52,6 +52,7 @@ HEADS = {
     "parallel-lines": Head.RETRIEVAL,
     "text-lines": Head.MLM,
 }
+LABEL_FORMATS = frozenset({"label-lines", "label-json"})
 _WITH_LABELS = (Head.CLASSIFICATION, Head.TAGGING)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WHOLE = (0.0, 1.0)
@@ -133,7 +134,7 @@ class _Check:
             self._masked(use, task, place)
         elif task.head is Head.RETRIEVAL:
             self.say(f"{task.name} has no training and cannot be a step of a curriculum", *place, "task")
-        elif not task.train:
+        elif not (task.train or task.parts):
             other = f"; its training set is that of {task.train_on}" if task.train_on else ""
             self.say(f"{task.name} has no training set of its own{other}", *place, "task")
         else:
@@ -147,7 +148,7 @@ class _Check:
         if task.metric is None:
             self.say(f"{task.name} has no metric and cannot be a target", *place, "task")
             return
-        if not task.test and not task.dev:
+        if not (task.test or task.dev or task.parts):
             self.say(f"{task.name} has no evaluation data", *place, "task")
         if target.languages is not None:
             allowed = (*task.languages, *task.extra_languages)
@@ -161,7 +162,7 @@ class _Check:
         if target.rows != _WHOLE:
             self.say(f"only a retrieval target has rows; {task.name} takes a `limit`", *place, "rows")
         source = self._catalogue.tasks.get(task.train_on) if task.train_on else task
-        if source is not None and not source.train:
+        if source is not None and not (source.train or source.parts):
             self.say(f"{source.name}, on which {task.name} is trained, has no training set", *place, "task")
         elif source is not None and target.translate_train is not None:
             allowed = tuple(code for code in self._catalogue.training_languages(task) if code != "en")
@@ -198,9 +199,17 @@ class _Check:
     def task(self, task: Task, place: Place) -> None:
         """A task that the study brings."""
         if task.train_on is not None:
-            self._task(task.train_on, (*place, "train_on"))
-        if task.head in _WITH_LABELS and len(set(task.labels)) < 2:
+            self._like(task, task.train_on, (*place, "train_on"))
+        for key, names in (("train_first", task.train_first), ("parts", task.parts)):
+            for index, name in enumerate(names):
+                self._like(task, name, (*place, key, index))
+        if task.head in _WITH_LABELS and len(set(task.labels)) < 2 and not task.labels_from:
             self.say(f"{task.name} needs `labels`: at least two, all different", *place)
+        for index, source in enumerate(task.labels_from):
+            if source.format not in LABEL_FORMATS and HEADS.get(source.format) is not Head.TAGGING:
+                self.say(f"{source.format} gives no list of labels", *place, "labels_from", index, "format")
+        if task.parts and (task.train or task.dev or task.test):
+            self.say(f"{task.name} has `parts`, so its data are theirs: leave out train, dev and test", *place)
         for split in ("train", "dev", "test"):
             sources: tuple[Source, ...] = getattr(task, split)
             for index, source in enumerate(sources):
@@ -214,6 +223,16 @@ class _Check:
                     self._path(source.pair, (*here, "pair"))
                 elif source.format == "parallel-lines":
                     self.say("needs the English side as `pair`", *here)
+
+    def _like(self, task: Task, name: str, place: Place) -> None:
+        """Another task that shares a task's head."""
+        other = self._task(name, place)
+        if other is None:
+            return
+        if (other.head, other.labels) != (task.head, task.labels):
+            self.say(f"{name} has another head than {task.name}, or other labels, or in another order", *place)
+        if other.parts and task.parts:
+            self.say(f"{name} has parts itself; name those", *place)
 
     def _task(self, name: str, place: Place) -> Task | None:
         task = self._catalogue.tasks.get(name)
