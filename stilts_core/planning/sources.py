@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import ColumnRole, Provenance, Source, Task
+from stilts_core.catalog.models import ColumnRole, Metric, Provenance, Source, Task
 from stilts_core.errors import DataError, MissingInputError, SpecError
 from stilts_core.planning.plan import DataFile
 from stilts_core.spec.study import Pretraining, Target
@@ -119,6 +119,10 @@ class Locator:
             tried: list[str] = []
             for split in order:
                 found = self._first(task, getattr(task, split), split, language, tried, rows=target.rows)
+                if found and split == "test" and task.metric is Metric.BITEXT_F1:
+                    # The threshold is set on the development set.
+                    tuning = self._first(task, task.dev, "dev", language, tried, rows=target.rows)
+                    found = (*tuning, *found) if tuning else ()
                 if found:
                     files += found
                     splits[language] = split
@@ -209,6 +213,8 @@ class Locator:
                 if pair is None:
                     continue
                 files.append(self._file(f"{role}/{language}/pair", pair, source.format, rows=rows, provenance=origin))
+            if source.gold is not None and (gold := self._path(source.gold, language, [])) is not None:
+                files.append(self._file(f"{role}/{language}/gold", gold, source.format))
             return tuple(files)
         return ()
 

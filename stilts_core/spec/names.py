@@ -48,6 +48,9 @@ HEADS = {
     "conllu": Head.TAGGING,
     "ccg-tsv": Head.TAGGING,
     "parallel-lines": Head.RETRIEVAL,
+    "bucc": Head.RETRIEVAL,
+    "lareqa-json": Head.RETRIEVAL,
+    "mewslix-jsonl": Head.RETRIEVAL,
     "text-lines": Head.MLM,
 }
 _WITH_LABELS = (Head.CLASSIFICATION, Head.TAGGING)
