@@ -1,0 +1,52 @@
+"""Which measure a task has, by any name that the official programs or the catalogue give it."""
+
+from __future__ import annotations
+
+from stilts_core.errors import SpecError
+
+ALIASES = {
+    "bucc2018": "bucc",
+    "mewsli-x": "mewslix",
+    "squad": "squad_v1",
+    "tydiqa-goldp": "tydiqa",
+    "xquad-r": "lareqa",
+}
+"""Other names of tasks → the catalogue's; ``bucc2018`` is what XTREME calls its folder."""
+
+_METRICS = {
+    "pawsx": "accuracy",
+    "panx": "tag-f1",
+    "mlqa": "mlqa",
+    "bucc": "bitext-f1",
+    "xcopa": "accuracy",
+    "lareqa": "map-20",
+    "mewslix": "mewsli",
+    "qqp": "accuracy-f1",
+    "ccg": "tag-accuracy",
+    "snli": "accuracy",
+    "anli_plus": "accuracy",
+    "anli_r1": "accuracy",
+    "anli_r2": "accuracy",
+    "anli_r3": "accuracy",
+    "cosmosqa": "accuracy",
+    "commonsenseqa": "accuracy",
+    "socialiqa": "accuracy",
+    "copa": "accuracy",
+}
+
+
+def metric_of(task: str) -> str:
+    """The measure of a task, as in `catalog.models.Metric`.
+
+    Raises:
+        SpecError: no such task, or it has no measure.
+    """
+    from stilts_core.catalog.load import load_catalogue
+
+    name = ALIASES.get(task, task)
+    if name in _METRICS:
+        return _METRICS[name]
+    metric = load_catalogue().task(name).metric
+    if metric is None:
+        raise SpecError(f"The task {task} has no measure: nothing of it can be scored.")
+    return metric.value
