@@ -11,6 +11,7 @@ from stilts_core.catalog.models import Head, Hyper, LongTagging, Metric, Provena
 from stilts_core.errors import SpecError
 from stilts_core.planning import estimate
 from stilts_core.planning.graph import Graph
+from stilts_core.planning.lineage import text_languages
 from stilts_core.planning.plan import (
     EncoderSource,
     PretrainParams,
@@ -31,6 +32,7 @@ class Origin:
         body: parameters without embeddings, for the estimate of work.
         source: of one that is there.
         stage, tokenizer: of one that is made.
+        text: the languages of the texts that it was made from.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Origin:
     source: EncoderSource | None = None
     stage: str | None = None
     tokenizer: str | None = None
+    text: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,13 @@ class Preparation:
             label=name,
             work=estimate.pretrain_work(pretraining),
         )
-        return Origin(name, estimate.body_parameters(pretraining), stage=stage, tokenizer=tokenizer)
+        return Origin(
+            name,
+            estimate.body_parameters(pretraining),
+            stage=stage,
+            tokenizer=tokenizer,
+            text=text_languages(pretraining),
+        )
 
     def training(
         self,
@@ -106,7 +115,7 @@ class Preparation:
                 StageKind.PREPARE,
                 self._task_params(origin, task, "train", lengths, limit),
                 _tokenizer(origin),
-                files,
+                (*files, *self._locator.labels(task)),
                 label=f"{task.name} to train on{where} · {origin.name}",
                 work=estimate.prepare_work(files),
             )
@@ -123,7 +132,7 @@ class Preparation:
                 StageKind.PREPARE,
                 self._task_params(origin, task, "train", lengths, None, few.examples),
                 _tokenizer(origin),
-                files,
+                (*files, *self._locator.labels(task)),
                 label=f"{task.name}, {few.examples} examples each in {', '.join(few.languages)} · {origin.name}",
                 work=estimate.prepare_work(files),
             )
@@ -162,7 +171,7 @@ class Preparation:
                 StageKind.PREPARE,
                 self._task_params(origin, task, "evaluate", lengths, target.limit),
                 _tokenizer(origin),
-                files.files,
+                (*files.files, *self._locator.labels(task)),
                 label=f"{task.name} in {count} language{'s' * (count != 1)} · {origin.name}",
                 work=estimate.prepare_work(files.files),
             )
