@@ -43,8 +43,8 @@ class DataFile(Frozen):
     """A file of the data root that a stage reads.
 
     Attributes:
-        role: what it is to the stage, ``<split>/<language>``, with ``/pair`` added for the English side of a
-            parallel file: ``train/en``, ``test/de``, ``test/de/pair``.
+        role: what it is to the stage, ``<split>/<language>``, with ``/pair`` added for the second file of a pair and
+            ``/gold`` for its right answers: ``train/en``, ``test/de``, ``test/de/pair``.
         path: relative to the data root.
         format: the reader, as in `catalog.models.Source`.
         parallel: as in `spec.study.TextFile`.

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import ColumnRole, Provenance, Source, Task
+from stilts_core.catalog.models import ColumnRole, Metric, Provenance, Source, Task
 from stilts_core.errors import DataError, MissingInputError, SpecError
 from stilts_core.planning.plan import DataFile
 from stilts_core.spec.study import Pretraining, Target
@@ -149,6 +149,8 @@ class Locator:
                     self._first(part, getattr(part, split), f"{split}{under}", language, tried, rows=target.rows)
                     for part, under in self._parts(task)
                 ]
+                if split == "test" and task.metric is Metric.BITEXT_F1:  # the threshold is set on the other set
+                    parts.insert(0, self._first(task, task.dev, "dev", language, tried, rows=target.rows))
                 if all(parts):
                     files += [file for found in parts for file in found]
                     splits[language] = split
@@ -245,6 +247,8 @@ class Locator:
                 if pair is None:
                     continue
                 files.append(self._file(f"{role}/{language}/pair", pair, source.format, rows=rows, provenance=origin))
+            if source.gold is not None and (gold := self._path(source.gold, language, [])) is not None:
+                files.append(self._file(f"{role}/{language}/gold", gold, source.format))
             return tuple(files)
         return ()
 

@@ -50,6 +50,9 @@ HEADS = {
     "table": Head.CLASSIFICATION,
     "choices-jsonl": Head.CHOICE,
     "parallel-lines": Head.RETRIEVAL,
+    "bucc": Head.RETRIEVAL,
+    "lareqa-json": Head.RETRIEVAL,
+    "mewslix-jsonl": Head.RETRIEVAL,
     "text-lines": Head.MLM,
 }
 LABEL_FORMATS = frozenset({"label-lines", "label-json"})
