@@ -206,6 +206,10 @@ class Task(Frozen):
         extra = [code for code in benchmarks.get("xtreme-r", ()) if code not in languages]
         return {"extra_languages": type(languages)(extra), **value, "languages": languages}
 
+    def scored_languages(self, benchmark: Benchmark | None) -> tuple[str, ...]:
+        """The languages that make up the task's score: in a benchmark that has the task, those that it takes."""
+        return self.benchmarks.get(benchmark, self.languages) if benchmark else self.languages
+
     def size(self, split: Split, language: str) -> int | None:
         """Examples of the official file, where known."""
         sizes = self.sizes.get(split, {})

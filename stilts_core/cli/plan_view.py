@@ -168,8 +168,8 @@ def training_sentence(plan: Plan) -> str:
     found = trainings(plan)
     whole = found.intermediate + found.target
     return (
-        f"{_count(whole, 'training')}: {found.intermediate:,} intermediate, {found.target:,} on targets; {found.alone:,} "
-        "if every result were made from the beginning."
+        f"{_count(whole, 'training')}: {found.intermediate:,} intermediate, {found.target:,} on targets; "
+        f"{found.alone:,} if every result were made from the beginning."
     )
 
 

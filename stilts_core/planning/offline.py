@@ -1,4 +1,4 @@
-"""Planning without data: every file that the catalogue and the study name is taken to be there, in its official size."""
+"""Planning without data: every file that catalogue and study name is taken to be there, in its official size."""
 
 from __future__ import annotations
 

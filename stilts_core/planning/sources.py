@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import ColumnRole, Metric, Provenance, Source, Task
+from stilts_core.catalog.models import Benchmark, ColumnRole, Metric, Provenance, Source, Task
 from stilts_core.errors import DataError, MissingInputError, SpecError
 from stilts_core.planning.plan import DataFile
 from stilts_core.spec.study import Pretraining, Target
@@ -48,12 +48,14 @@ class Locator:
 
     Args:
         root: the data root's name, for messages.
+        benchmark: whose languages a target has that names none.
     """
 
-    def __init__(self, data: DataFiles, catalogue: Catalogue, root: str) -> None:
+    def __init__(self, data: DataFiles, catalogue: Catalogue, root: str, benchmark: Benchmark | None = None) -> None:
         self._data = data
         self._catalogue = catalogue
         self._root = root
+        self._benchmark = benchmark
         self._paths: dict[str, str | None] = {}
         self._files: dict[object, DataFile] = {}
 
@@ -130,7 +132,7 @@ class Locator:
             MissingInputError: a language has neither.
             SpecError: the task has no such language.
         """
-        languages = target.languages if target.languages is not None else task.languages
+        languages = target.languages if target.languages is not None else task.scored_languages(self._benchmark)
         known = {*task.languages, *task.extra_languages}
         strange = [language for language in languages if language not in known]
         if strange:
