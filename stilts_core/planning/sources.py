@@ -296,7 +296,8 @@ class Locator:
         columns: Mapping[ColumnRole, str | int] | None = None,
         provenance: Provenance | None = None,
     ) -> DataFile:
-        key = (role, path, reader, parallel, rows, columns and tuple(columns.items()), provenance)
+        pairs = tuple(sorted((columns or {}).items()))
+        key = (role, path, reader, parallel, rows, pairs, provenance)
         found = self._files.get(key)
         if found is None:
             sha256, size = self._data.digest(path)
@@ -308,7 +309,7 @@ class Locator:
                 size=size,
                 parallel=parallel,
                 rows=rows,
-                columns=None if columns is None else dict(columns),
+                columns=pairs,
                 provenance=provenance,
             )
         return found
