@@ -93,7 +93,9 @@ class Source(Frozen):
             stand for a part of the path and must match one file.
         several: the ``*`` may match several files, which are read one after another, sorted by path.
         format: the reader (`data.readers`).
-        pair: the second file, for formats of two: the English side of a parallel text, the labels of a file without.
+        pair: the second file, for formats of two: the English side of a parallel text, the labels of a file without,
+            the entities that mentions are linked to.
+        gold: the file of the right pairs, for sentences to mine; without it nothing can be scored.
         languages: the languages found here, where that is not all of the task's.
         columns: of a table, what is in which column: ``text``, ``pair`` (a second text) and ``label``, each by the
             header's name or by its number from 1.
@@ -128,11 +130,15 @@ class Source(Frozen):
         "label-lines",
         "label-json",
         "parallel-lines",
+        "bucc",
+        "lareqa-json",
+        "mewslix-jsonl",
         "text-lines",
         "table",
         "choices-jsonl",
     ]
     pair: str | None = None
+    gold: str | None = None
     several: bool = False
     languages: tuple[LanguageCode, ...] | None = None
     columns: dict[ColumnRole, str | PositiveInt] | None = None

@@ -1,4 +1,4 @@
-"""Judge of the tagging head."""
+"""Judges of the tagging head."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ import numpy as np
 from stilts_core.data.dataset import Array, Dataset
 from stilts_core.evaluation.decode import word_tags
 from stilts_core.evaluation.examples import gold_tags
-from stilts_core.evaluation.judgement import Judgement, f1_error, is_degenerate, unlabelled
+from stilts_core.evaluation.judgement import (
+    Judgement,
+    f1_error,
+    is_degenerate,
+    largest_share,
+    ratio_error,
+    unlabelled,
+)
 from stilts_core.evaluation.outputs import TaggingOutputs
 from stilts_core.evaluation.predictions import tag_file
+from stilts_core.evaluation.scorers.accuracy import accuracy
 from stilts_core.evaluation.scorers.tagging import ChunkScore, Version, chunk_score, sentence_counts
 
 _OUTCOMES = ("chunks_correct", "chunks_predicted", "chunks_gold", "tokens_correct", "tokens")
@@ -67,6 +75,42 @@ class TaggingJudge:
             return 0.0
         [(frequent, _)] = counts.most_common(1)
         return chunk_score(gold, [[frequent] * len(tags) for tags in gold], self.seqeval).f1
+
+
+@dataclass(frozen=True, slots=True)
+class TagAccuracyJudge:
+    """The share of words with the right tag; guessing is always giving the most frequent tag."""
+
+    dataset: Dataset
+    outputs: TaggingOutputs
+    labels: Sequence[str]
+
+    def judge(self, examples: Array) -> Judgement:
+        predicted = word_tags(self.dataset, self.outputs.label, self.labels, examples=examples)
+        files = {".tsv": tag_file(predicted)}
+        known = gold_tags(self.dataset, examples)
+        gold = [tags for tags in known if tags is not None]
+        note = unlabelled(len(known) - len(gold), len(examples))
+        if note:
+            return Judgement(n=len(examples), files=files, note=note)
+        counts = np.array(
+            [(sum(map(str.__eq__, tags, found)), len(tags)) for tags, found in zip(gold, predicted, strict=True)],
+            dtype=np.float64,
+        )
+        score = accuracy(_flat(gold), _flat(predicted))
+        return Judgement(
+            n=len(examples),
+            files=files,
+            score=score,
+            measures={"accuracy": score},
+            rows=examples,
+            outcomes=dict(zip(_OUTCOMES[3:], counts.T, strict=True)),
+            error=ratio_error(counts),
+            degenerate=is_degenerate(_flat(predicted), _flat(gold)),
+        )
+
+    def chance(self, examples: Array) -> float:
+        return 100 * largest_share(_flat([tags or () for tags in gold_tags(self.dataset, examples)]))
 
 
 def _flat(sentences: Sequence[Sequence[str]]) -> list[str]:

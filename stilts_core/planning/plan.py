@@ -43,8 +43,8 @@ class DataFile(Frozen):
     """A file of the data root that a stage reads.
 
     Attributes:
-        role: what it is to the stage, ``<split>/<language>``, with ``/pair`` added for the English side of a
-            parallel file: ``train/en``, ``test/de``, ``test/de/pair``.
+        role: what it is to the stage, ``<split>/<language>``, with ``/pair`` added for the second file of a pair and
+            ``/gold`` for its right answers: ``train/en``, ``test/de``, ``test/de/pair``.
         path: relative to the data root.
         format: the reader, as in `catalog.models.Source`.
         parallel: as in `spec.study.TextFile`.
@@ -74,6 +74,7 @@ class EncoderSource(Frozen):
             ``id@revision``.
         parameters: of the body, embeddings left out, where known; for the estimate of time only.
         max_length: tokens it takes at most, where known; longer inputs are cut to it when planning.
+        layers: where known; protocols may have other settings for large encoders.
     """
 
     location: str
@@ -81,7 +82,8 @@ class EncoderSource(Frozen):
     digest: str
     parameters: int | None = None
     max_length: int | None = None
-    presentational: ClassVar[frozenset[str]] = frozenset({"location", "revision", "parameters", "max_length"})
+    layers: int | None = None
+    presentational: ClassVar[frozenset[str]] = frozenset({"location", "revision", "parameters", "max_length", "layers"})
 
 
 class TokenizerParams(Frozen):

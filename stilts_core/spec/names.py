@@ -47,9 +47,15 @@ HEADS = {
     "panx-tsv": Head.TAGGING,
     "conllu": Head.TAGGING,
     "ccg-tsv": Head.TAGGING,
+    "table": Head.CLASSIFICATION,
+    "choices-jsonl": Head.CHOICE,
     "parallel-lines": Head.RETRIEVAL,
+    "bucc": Head.RETRIEVAL,
+    "lareqa-json": Head.RETRIEVAL,
+    "mewslix-jsonl": Head.RETRIEVAL,
     "text-lines": Head.MLM,
 }
+LABEL_FORMATS = frozenset({"label-lines", "label-json"})
 _WITH_LABELS = (Head.CLASSIFICATION, Head.TAGGING)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WHOLE = (0.0, 1.0)
@@ -131,7 +137,7 @@ class _Check:
             self._masked(use, task, place)
         elif task.head is Head.RETRIEVAL:
             self.say(f"{task.name} has no training and cannot be a step of a curriculum", *place, "task")
-        elif not task.train:
+        elif not (task.train or task.parts):
             other = f"; its training set is that of {task.train_on}" if task.train_on else ""
             self.say(f"{task.name} has no training set of its own{other}", *place, "task")
         else:
@@ -145,28 +151,38 @@ class _Check:
         if task.metric is None:
             self.say(f"{task.name} has no metric and cannot be a target", *place, "task")
             return
-        if not task.test and not task.dev:
+        if not (task.test or task.dev or task.parts):
             self.say(f"{task.name} has no evaluation data", *place, "task")
         if target.languages is not None:
             allowed = (*task.languages, *task.extra_languages)
             self._codes(target.languages, allowed, f" of {task.name}", (*place, "languages"))
         self._share(target.rows, (*place, "rows"))
         if task.head is Head.RETRIEVAL:
-            if target.train_limit is not None:
-                self.say(f"{task.name} has no training", *place, "train_limit")
+            for option in ("train_limit", "few_shot", "translate_train"):
+                if getattr(target, option) is not None:
+                    self.say(f"{task.name} has no training", *place, option)
             return
         if target.rows != _WHOLE:
             self.say(f"only a retrieval target has rows; {task.name} takes a `limit`", *place, "rows")
         source = self._catalogue.tasks.get(task.train_on) if task.train_on else task
-        if source is not None and not source.train:
+        if source is not None and not (source.train or source.parts):
             self.say(f"{source.name}, on which {task.name} is trained, has no training set", *place, "task")
+        elif source is not None and target.translate_train is not None:
+            allowed = tuple(code for code in self._catalogue.training_languages(task) if code != "en")
+            here = (*place, "translate_train", "languages")
+            self._codes(target.translate_train.languages, allowed, f" that {source.name} can be trained in", here)
+        if target.few_shot is not None:
+            sources = (*task.train, *task.dev)
+            held = dict.fromkeys(c for s in sources for c in self._catalogue.source_languages(task, s) if c != "en")
+            here = (*place, "few_shot", "languages")
+            self._codes(target.few_shot.languages, held, f" with labelled examples of {task.name}", here)
 
     def override(self, override: Override, place: Place) -> None:
         match = override.match
         curricula = [curriculum.name for curriculum in self._spec.curricula]
         encoders = [encoder.name for encoder in self._spec.encoders]
         for what, name, known in (
-            ("task", match.task, [*self._catalogue.tasks, MIX]),
+            ("task", match.task, [*self._catalogue.tasks, MIX, *(target.name for target in self._spec.targets)]),
             ("curriculum", match.curriculum, curricula),
             ("encoder", match.encoder, encoders),
         ):
@@ -186,9 +202,17 @@ class _Check:
     def task(self, task: Task, place: Place) -> None:
         """A task that the study brings."""
         if task.train_on is not None:
-            self._task(task.train_on, (*place, "train_on"))
-        if task.head in _WITH_LABELS and len(set(task.labels)) < 2:
+            self._like(task, task.train_on, (*place, "train_on"))
+        for key, names in (("train_first", task.train_first), ("parts", task.parts)):
+            for index, name in enumerate(names):
+                self._like(task, name, (*place, key, index))
+        if task.head in _WITH_LABELS and len(set(task.labels)) < 2 and not task.labels_from:
             self.say(f"{task.name} needs `labels`: at least two, all different", *place)
+        for index, source in enumerate(task.labels_from):
+            if source.format not in LABEL_FORMATS and HEADS.get(source.format) is not Head.TAGGING:
+                self.say(f"{source.format} gives no list of labels", *place, "labels_from", index, "format")
+        if task.parts and (task.train or task.dev or task.test):
+            self.say(f"{task.name} has `parts`, so its data are theirs: leave out train, dev and test", *place)
         for split in ("train", "dev", "test"):
             sources: tuple[Source, ...] = getattr(task, split)
             for index, source in enumerate(sources):
@@ -202,6 +226,16 @@ class _Check:
                     self._path(source.pair, (*here, "pair"))
                 elif source.format == "parallel-lines":
                     self.say("needs the English side as `pair`", *here)
+
+    def _like(self, task: Task, name: str, place: Place) -> None:
+        """Another task that shares a task's head."""
+        other = self._task(name, place)
+        if other is None:
+            return
+        if (other.head, other.labels) != (task.head, task.labels):
+            self.say(f"{name} has another head than {task.name}, or other labels, or in another order", *place)
+        if other.parts and task.parts:
+            self.say(f"{name} has parts itself; name those", *place)
 
     def _task(self, name: str, place: Place) -> Task | None:
         task = self._catalogue.tasks.get(name)

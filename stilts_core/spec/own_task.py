@@ -67,6 +67,8 @@ class OwnTask(Task):
             whole["metric"] = "squad-v2" if answerless else USUAL_METRIC[head]
         if isinstance(value.get("path"), str) and not any(value.get(split) for split in SHARES):
             whole |= _sources(value, head)
+        if not value.get("labels") and not value.get("labels_from") and head in (Head.CLASSIFICATION, Head.TAGGING):
+            whole["labels_from"] = whole.get("train", ())
         return whole
 
 

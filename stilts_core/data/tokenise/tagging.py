@@ -32,7 +32,7 @@ def tagged(
     are neither predicted nor scored.
     A word without a piece, or with more than a feature holds, is the unknown token, as in XTREME's preprocessing.
 
-    Columns: label, word (T), -1 at other tokens; the label is -1 too where the file has none.
+    Columns: label, word (T), -1 at other tokens; the label is -1 too where the file has none or an unlisted one.
     Examples: id, words, tags.
     """
     frame = encoder.single
@@ -71,7 +71,7 @@ def tagged(
     word[at] = np.arange(len(words)) - np.repeat(sentence[:-1], np.diff(sentence))
     number = {tag: index for index, tag in enumerate(labels)}
     label[at] = [
-        NONE if record.tags is None else number[record.tags[place]]
+        NONE if record.tags is None else number.get(record.tags[place], NONE)
         for record in records
         for place in range(len(record.words))
     ]
