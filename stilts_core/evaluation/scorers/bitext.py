@@ -100,6 +100,14 @@ def above(candidates: Mapping[Pair, float], threshold: float) -> list[str]:
     return ["\t".join(pair) for pair, score in candidates.items() if score >= threshold]
 
 
+def last_copies(texts: Sequence[str]) -> list[int]:
+    """The rows that are mined: one for each different raw text, in the order of the first copies, and the last copy."""
+    rows: dict[str, int] = {}
+    for row, text in enumerate(texts):
+        rows[text] = row
+    return list(rows.values())
+
+
 def unambiguous(texts: Sequence[str], ids: Sequence[str]) -> dict[str, str]:
     """Stripped text → id, without the texts that stand twice on their side."""
     found: dict[str, str] = {}

@@ -10,9 +10,9 @@ import numpy as np
 
 from stilts_core.data.dataset import Array
 from stilts_core.errors import DataError, MissingInputError, SpecError
-from stilts_core.evaluation.mining import distinct_rows, mine
+from stilts_core.evaluation.mining import mine
 from stilts_core.evaluation.scorers.accuracy import accuracy, read_labels
-from stilts_core.evaluation.scorers.bitext import Pair, collect_candidates, unambiguous
+from stilts_core.evaluation.scorers.bitext import Pair, collect_candidates, last_copies, unambiguous
 from stilts_core.evaluation.scorers.ranking import CUT, mean_average_precision, mean_reciprocal_rank
 from stilts_core.evaluation.scorers.retrieval import nearest, normalised
 from stilts_core.evaluation.scoring.request import Ids, Request
@@ -85,7 +85,7 @@ def mined_candidates(request: Request, source: Array, target: Array) -> dict[Pai
             sides.append((vectors, [[id_] for id_ in ids]))
             continue
         keys = [text.strip() for text in texts] if jiant else texts
-        rows = distinct_rows(keys)
+        rows = last_copies(keys)
         if jiant:
             copies: dict[str, list[str]] = {}
             for key, id_ in zip(keys, ids, strict=True):
