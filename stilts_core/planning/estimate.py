@@ -50,6 +50,9 @@ _DENSITY: Mapping[str, _Density] = {
     "hellaswag-jsonl": _Density(1200, 380),
     "tags-tsv": _Density(140, 22),
     "conllu": _Density(900, 22),
+    "bucc": _Density(140, 30),
+    "lareqa-json": _Density(230, 180),
+    "mewslix-jsonl": _Density(2500, 60),
     "parallel-lines": _Density(45, 14),
     "text-lines": _Density(120, 32),
     "xcopa-jsonl": _Density(200, 60),
@@ -73,6 +76,11 @@ class Amount:
         if examples is None or examples >= self.examples:
             return self
         return Amount(examples, self.tokens * examples / self.examples)
+
+
+def file_size(format: str | None, examples: int) -> int:  # noqa: A002 (the word of the catalogue)
+    """Bytes of a file with so many examples, roughly."""
+    return round(_DENSITY.get(format or "", _USUAL).bytes * examples)
 
 
 def amount(files: Iterable[DataFile], limit: int | None = None) -> Amount:

@@ -44,4 +44,4 @@ def evaluate(context: StageContext) -> dict[str, Any]:
         model = load_task_model(context.inputs["model"], params.head, len(params.labels)).to(device)
         raw = inference.head_outputs(model, 0, dataset)
     context.report(Progress(activity="scoring"))
-    return score_target(dataset, params, as_outputs(params.head, raw), context.out)
+    return score_target(dataset, params, as_outputs(params.head, raw), context.out, device=resources.device)
