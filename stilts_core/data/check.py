@@ -139,6 +139,7 @@ def _file(state: FileState) -> dict[str, Any]:
         "state": state.state,
         "paths": list(state.paths),
         "pair": state.pair,
+        "right": state.right,
         "format": state.source.format if state.source else None,
         "records": state.records,
         "expected": state.expected,

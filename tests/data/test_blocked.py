@@ -107,3 +107,19 @@ def test_one_of_several_files_and_several_of_one(several: bool, tmp_path: Path) 
     (state,) = (state for state in report.states if state.paths)
     assert state.records == 3 * (1 + several)
     assert list(state.paths) == names[: 1 + several]
+
+
+def test_sentences_to_mine_are_counted_on_their_own_side_and_known_without_distractors(tmp_path: Path) -> None:
+    folder = tmp_path / "data/bucc2018"
+    folder.mkdir(parents=True)
+    for split, count in (("dev", 257), ("test", 300)):
+        for side in ("zh", "en"):
+            rows = (f"{side}-{n}\tSentence {n}\n" for n in range(count))
+            (folder / f"zh-en.{split}.{side}").write_text("".join(rows))
+    (folder / "zh-en.dev.gold").write_text("".join(f"zh-{n}\ten-{n}\n" for n in range(257)))
+    report = checked(tmp_path, (), needs_of(CATALOGUE, ["bucc"]))
+    states = {state.split: state for state in report.states if state.paths}
+    assert (states["dev"].records, states["test"].records) == (257, 300)
+    assert [quirk.name for quirk in states["dev"].quirks] == ["bucc-without-distractors"]
+    assert states["test"].state == "withheld"  # its right pairs are not there
+    assert report.exit_code() == 0
