@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, get_args
@@ -173,6 +174,14 @@ def test_a_copy_without_the_configuration_is_refused(tmp_path: Path, capsys: pyt
     assert main(asked) == 73
     assert "configuration sw" in capsys.readouterr().err
     assert not list((tmp_path / "data").iterdir())
+
+
+def test_without_the_library_a_pull_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    assert main(["data", "pull", "xnli", "--out", str(tmp_path / "data")]) == 66
+    assert "stilts[train]" in capsys.readouterr().err
 
 
 class FakeHub:

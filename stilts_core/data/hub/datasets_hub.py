@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,16 @@ class DatasetsHub:
     Args:
         folder: a copy of the repository, where the hub itself is not to be asked.
         cache: where the library keeps what it makes of the files; default: its own folder.
+
+    Raises:
+        MissingInputError: there is no such folder, or the library is not installed.
     """
 
     def __init__(self, folder: Path | None = None, cache: Path | None = None) -> None:
+        if find_spec("datasets") is None:
+            raise MissingInputError(
+                "The package `datasets` is not installed.", hint="It comes with the training packages: 'stilts[train]'."
+            )
         if folder is not None and not folder.is_dir():
             raise MissingInputError(f"{folder} is not a folder.", hint="Name the copy of the data set's repository.")
         self._folder = folder
