@@ -12,6 +12,7 @@ from stilts_core.planning.encoders import assumed_encoders, resolve_encoders, un
 from stilts_core.planning.expand import make_plan
 from stilts_core.planning.offline import NOTE, CatalogueFiles
 from stilts_core.planning.plan import EncoderSource, Plan
+from stilts_core.planning.quirks import quirk_notes
 from stilts_core.spec.load import LoadedStudy, load_study
 from stilts_core.spec.names import check_names
 from stilts_core.spec.profile import Profile
@@ -73,7 +74,7 @@ def load_plan(
     encoders = resolve_encoders(study, catalogue, cache, s3)
     root = open_data_root(study.spec.data.root, cache, s3)
     plan = make_plan(study, catalogue, root, encoders)
-    notes = (*plan.notes, *unpinned(study, encoders))
+    notes = (*plan.notes, *unpinned(study, encoders), *quirk_notes(plan.stages, root, catalogue, cache))
     plan = plan.model_copy(update={"data_root": _absolute(study.spec.data.root), "notes": notes})
     return PlannedStudy(loaded, study, catalogue, encoders, plan)
 

@@ -44,9 +44,13 @@ def test_blocks_do_not_matter(seed, queries, rows, block):
         patch.setattr(retrieval, "_BLOCK_BYTES", 4 * block)
         patch.setattr(retrieval, "_BLOCK_COLUMNS", block)
         found = nearest(one, other)
-    cosine = normalised(one) @ normalised(other).T
-    best = cosine.max(axis=1)
-    assert np.allclose(cosine[np.arange(queries), found], best, atol=1e-6)
+    distance = np.square(normalised(one)[:, None] - normalised(other)).sum(axis=2)
+    assert np.allclose(distance[np.arange(queries), found], distance.min(axis=1), atol=1e-6)
+
+
+def test_a_row_of_zeros_is_nearer_than_a_cosine_below_one_half():
+    index = np.array([(1, 0), (0, 0), (0, 1)], dtype=np.float32)
+    assert nearest(np.array([(-1, -0.1), (1, 0.1), (0, 0)], dtype=np.float32), index).tolist() == [1, 0, 1]
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 100))
