@@ -8,9 +8,7 @@ import numpy as np
 
 from stilts_core.data.dataset import Array
 from stilts_core.errors import DataError
-
-_BLOCK_BYTES = 64 * 2**20
-_BLOCK_COLUMNS = 2**16
+from stilts_core.evaluation import neighbours
 
 
 def normalised(vectors: Array) -> Array:
@@ -30,21 +28,7 @@ def nearest(queries: Array, index: Array) -> Array:
     Returns:
         (n,) int64. Memory beyond the inputs' normalised copies is bounded, whatever n and m.
     """
-    queries, index = normalised(queries), normalised(index)
-    columns = max(1, min(len(index), _BLOCK_COLUMNS))
-    rows = max(1, _BLOCK_BYTES // (4 * columns))
-    found = np.zeros(len(queries), dtype=np.int64)
-    for top in range(0, len(queries), rows):
-        block = queries[top : top + rows]
-        best = np.full(len(block), -np.inf, dtype=np.float32)
-        for left in range(0, len(index), columns):
-            cosine = block @ index[left : left + columns].T
-            candidate = cosine.argmax(axis=1)
-            value = cosine[np.arange(len(block)), candidate]
-            better = value > best
-            best[better] = value[better]
-            found[top : top + rows][better] = candidate[better] + left
-    return found
+    return neighbours.nearest(normalised(queries), normalised(index), 1).rows[:, 0]
 
 
 def english_order(english: Sequence[str]) -> list[int]:
