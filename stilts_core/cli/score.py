@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 EPILOG = """\b
-Examples:
-  stilts score --task xnli --language sw --gold labels/test-sw.tsv --predictions sw.tsv
-  stilts score --task mlqa --language de --gold gold.json --predictions test-de.json --json
-  stilts score --task udpos --language fi --gold g.tsv --predictions p.tsv --seqeval 1.2.2
-  stilts score --batch requests.jsonl > answers.jsonl
-  stilts score --submission predictions --labels labels --benchmark xtreme
+Example: stilts score --task xnli --language sw --gold labels/test-sw.tsv --predictions sw.tsv
+         stilts score --task mlqa --language de --gold gold.json --predictions test-de.json --json
+         stilts score --task udpos --language fi --gold g.tsv --predictions p.tsv --seqeval 1.2.2
+         stilts score --batch requests.jsonl > answers.jsonl
+         stilts score --submission predictions --labels labels --benchmark xtreme
 
 \b
 A line of a batch:

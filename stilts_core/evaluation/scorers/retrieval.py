@@ -19,7 +19,10 @@ def normalised(vectors: Array) -> Array:
 
 
 def nearest(queries: Array, index: Array) -> Array:
-    """For each query the row of ``index`` with the highest cosine, the first one of equals; exact, in blocks.
+    """For each query the nearest row of ``index``, both normalised, the first one of equals; exact, in blocks.
+
+    That is the row with the highest cosine. A row of zeros cannot be normalised: its squared distance from a unit
+    vector is 1, which is that of a cosine of one half.
 
     Args:
         queries: (n, hidden).
@@ -28,7 +31,12 @@ def nearest(queries: Array, index: Array) -> Array:
     Returns:
         (n,) int64. Memory beyond the inputs' normalised copies is bounded, whatever n and m.
     """
-    return neighbours.nearest(normalised(queries), normalised(index), 1).rows[:, 0]
+    queries, index = normalised(queries), normalised(index)
+    bonus = np.where(index.any(axis=1), np.float32(0), np.float32(0.5))
+    if bonus.any():
+        ones = np.ones(len(queries), dtype=np.float32)
+        queries, index = np.column_stack((queries, ones)), np.column_stack((index, bonus))
+    return neighbours.nearest(queries, index, 1).rows[:, 0]
 
 
 def english_order(english: Sequence[str]) -> list[int]:

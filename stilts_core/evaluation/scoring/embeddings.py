@@ -10,9 +10,9 @@ import numpy as np
 
 from stilts_core.data.dataset import Array
 from stilts_core.errors import DataError, MissingInputError, SpecError
+from stilts_core.evaluation.mining import mine
 from stilts_core.evaluation.scorers.accuracy import accuracy, read_labels
 from stilts_core.evaluation.scorers.bitext import Pair, collect_candidates, last_copies, unambiguous
-from stilts_core.evaluation.scorers.mining import mine
 from stilts_core.evaluation.scorers.ranking import CUT, mean_average_precision, mean_reciprocal_rank
 from stilts_core.evaluation.scorers.retrieval import nearest, normalised
 from stilts_core.evaluation.scoring.request import Ids, Request
@@ -99,7 +99,7 @@ def mined_candidates(request: Request, source: Array, target: Array) -> dict[Pai
     mined = mine(left, right, neighbours=options.neighbours, margin=options.margin)
     return collect_candidates(
         (one, other, score)
-        for row, column, score in zip(mined.source.tolist(), mined.target.tolist(), mined.score.tolist(), strict=True)
+        for row, column, score in zip(mined.source.tolist(), mined.target.tolist(), mined.scores.tolist(), strict=True)
         for one, other in product(left_ids[row], right_ids[column])
     )
 

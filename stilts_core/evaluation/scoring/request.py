@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from stilts_core.catalog.nearest import unknown
 from stilts_core.errors import SpecError
-from stilts_core.evaluation.scorers.mining import NEIGHBOURS, Margin
+from stilts_core.evaluation.mining import Margin
 from stilts_core.evaluation.scorers.tagging import Version
 
 Ids = Path | tuple[str, ...]
-ScoringProtocol = Literal["xtreme-2020", "jiant", "corrected"]
-
-PROTOCOLS: tuple[str, ...] = get_args(ScoringProtocol)
 VERSIONS: tuple[str, ...] = get_args(Version)
 MARGINS: tuple[str, ...] = get_args(Margin)
 
@@ -25,7 +22,7 @@ class Options:
     """What else decides a score.
 
     Attributes:
-        seqeval: the release whose tagging behaviour is followed.
+        seqeval: the release whose tagging behaviour is followed; None: the protocol's.
         null_scores: SQuAD 2.0: a file of question id → probability that there is no answer.
         candidates: BUCC: a file of mined pairs, score, source id and target id in columns, instead of predictions.
         source_embeddings: retrieval: vectors (n, hidden) as ``.npy``: the foreign side, for LAReQA and Mewsli-X the
@@ -39,7 +36,7 @@ class Options:
         threshold: BUCC: the threshold over the scores; None: the one that is best for the gold file.
     """
 
-    seqeval: Version = "0.0.12"
+    seqeval: Version | None = None
     null_scores: Path | None = None
     candidates: Path | None = None
     source_embeddings: Path | None = None
@@ -47,7 +44,7 @@ class Options:
     source_ids: Ids | None = None
     target_ids: Ids | None = None
     margin: Margin = "ratio"
-    neighbours: int = NEIGHBOURS
+    neighbours: int = 4
     threshold: float | None = None
 
 
@@ -60,14 +57,14 @@ class Request:
         language: its code; MLQA's normalisation depends on it. Empty: not said.
         gold: the gold file.
         predictions: the file of predictions; None where the options name vectors or candidates instead.
-        protocol: whose rules are followed.
+        protocol: of the catalogue, whose rules are followed.
     """
 
     task: str
     language: str
     gold: Path
     predictions: Path | None = None
-    protocol: ScoringProtocol = "xtreme-2020"
+    protocol: str = "xtreme-2020"
     options: Options = Options()
 
 
@@ -95,7 +92,7 @@ def read_request(document: Mapping[str, Any], folder: Path) -> Request:
         language="" if document.get("language") is None else _text(document, "language"),
         gold=folder / _text(document, "gold"),
         predictions=None if predictions is None else folder / _text(document, "predictions"),
-        protocol=one_of("protocol", document.get("protocol") or "xtreme-2020", PROTOCOLS),
+        protocol=_text(document, "protocol") if document.get("protocol") is not None else "xtreme-2020",
         options=Options(**given),
     )
 

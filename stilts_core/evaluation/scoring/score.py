@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stilts_core.catalog.load import load_catalogue
+from stilts_core.catalog.models import Scoring, SquadRules
 from stilts_core.errors import DataError, SpecError
 from stilts_core.evaluation.scorers import mlqa, squad, squad_v2
 from stilts_core.evaluation.scorers.accuracy import accuracy, binary_f1, read_choices, read_labels
@@ -44,6 +46,7 @@ def score(request: Request) -> Scored:
         SpecError: the request does not say what it must, or says what does not belong to the task.
     """
     metric = metric_of(request.task)
+    load_catalogue().protocol(request.protocol)  # an unknown one is refused before any file is read
     options = request.options
     vectors = options.source_embeddings is not None or options.target_embeddings is not None
     if vectors and metric in _BY_VECTORS:
@@ -57,6 +60,10 @@ def score(request: Request) -> Scored:
     if request.predictions is None:
         raise SpecError(f"The predictions for {request.task} are missing.")
     return _SCORERS[metric](request, request.predictions)
+
+
+def _rules(request: Request) -> Scoring:
+    return load_catalogue().protocol(request.protocol).scoring
 
 
 def score_candidates(request: Request, candidates: Mapping[tuple[str, str], float]) -> Scored:
@@ -146,7 +153,7 @@ def _accuracy_f1(request: Request, predictions: Path) -> Scored:
 
 def _tag_f1(request: Request, predictions: Path) -> Scored:
     gold, predicted = read_tags(request.gold), read_tags(predictions)
-    chunks = chunk_score(gold, predicted, request.options.seqeval)
+    chunks = chunk_score(gold, predicted, request.options.seqeval or _rules(request).seqeval.value)
     metrics = {"score": chunks.f1, "f1": chunks.f1, "precision": chunks.precision, "recall": chunks.recall}
     other = [n for n, pair in enumerate(zip(gold, predicted, strict=True), start=1) if len(pair[0]) != len(pair[1])]
     if other:
@@ -168,7 +175,7 @@ def _tag_accuracy(request: Request, predictions: Path) -> Scored:
 def _squad(request: Request, predictions: Path) -> Scored:
     gold = squad.read_questions(request.gold)
     answers = squad.read_answers(predictions, gold)
-    if request.protocol == "jiant":
+    if _rules(request).squad is SquadRules.V2:
         return _answers(squad_v2.score(gold, answers), gold, answers)
     return _answers(squad.score(gold, answers), gold, answers)
 

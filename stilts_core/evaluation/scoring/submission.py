@@ -10,7 +10,7 @@ from typing import Any
 from stilts_core.errors import MissingInputError
 from stilts_core.evaluation.aggregate import BenchmarkScore, TaskScore, aggregate, aggregate_benchmark
 from stilts_core.evaluation.benchmarks import Entry, benchmark
-from stilts_core.evaluation.scoring.request import PROTOCOLS, Request, one_of
+from stilts_core.evaluation.scoring.request import Request
 from stilts_core.evaluation.scoring.score import Metrics, score
 from stilts_core.evaluation.scoring.tasks import metric_of
 
@@ -86,7 +86,6 @@ def score_submission(
         SpecError: there is no such benchmark or protocol.
     """
     chosen = benchmark(name)
-    rules = one_of("protocol", protocol, PROTOCOLS)
     for place in (folder, labels):
         if not place.is_dir():
             raise MissingInputError(f"There is no folder {place}.")
@@ -105,7 +104,7 @@ def score_submission(
             hint="With --partial the languages that are there are scored, without a mean.",
         )
     notes: list[str] = []
-    tasks = {entry.task: _task(entry, folder, labels, rules, notes) for entry in both}
+    tasks = {entry.task: _task(entry, folder, labels, protocol, notes) for entry in both}
     for entry in chosen.entries.values():
         if entry.task not in tasks:
             lacking = [str(f) for f in (folder, labels) if not (f / entry.folder).is_dir()]
@@ -114,7 +113,7 @@ def score_submission(
     return SubmissionScore(tasks, aggregate_benchmark(chosen, scores), tuple(notes))
 
 
-def _task(entry: Entry, folder: Path, labels: Path, protocol: Any, notes: list[str]) -> SubmittedTask:
+def _task(entry: Entry, folder: Path, labels: Path, protocol: str, notes: list[str]) -> SubmittedTask:
     languages: dict[str, Metrics] = {}
     missing: list[str] = []
     for code in entry.languages:
