@@ -41,6 +41,15 @@ def resolve_encoders(
     }
 
 
+def assumed_encoders(study: Study, catalogue: Catalogue) -> dict[str, EncoderSource]:
+    """The same by name alone: nothing is looked up, and files are taken to be there and whole."""
+    return {
+        encoder.name: _by_name(encoder, encoder.source, catalogue)
+        for encoder in study.spec.encoders
+        if encoder.source is not None
+    }
+
+
 def _resolve(encoder: Encoder, source: str, catalogue: Catalogue, cache: Path | None, s3: S3Settings) -> EncoderSource:
     location = catalogue.encoder_location(source)
     if location.startswith("s3://"):
@@ -53,7 +62,11 @@ def _resolve(encoder: Encoder, source: str, catalogue: Catalogue, cache: Path | 
             f"The encoder {encoder.name}: there is no folder {location}.",
             hint="Give a folder with configuration, tokenizer and weights, an s3:// address or a hub id.",
         )
-    known = catalogue.known_encoder(source)
+    return _by_name(encoder, source, catalogue)
+
+
+def _by_name(encoder: Encoder, source: str, catalogue: Catalogue) -> EncoderSource:
+    location, known = catalogue.encoder_location(source), catalogue.known_encoder(source)
     if known is None:
         revision, adapter = encoder.revision, ""
     else:
@@ -64,6 +77,7 @@ def _resolve(encoder: Encoder, source: str, catalogue: Catalogue, cache: Path | 
         digest=hashlib.sha256(f"{location}@{revision or 'main'}{adapter}".encode()).hexdigest(),
         parameters=None if known is None else known.body,
         max_length=None if known is None else known.max_length,
+        layers=None if known is None else known.layers,
     )
 
 
@@ -96,8 +110,10 @@ def _files(location: str, root: DataRoot, catalogue: Catalogue) -> EncoderSource
     return EncoderSource(
         location=location,
         digest=digest(content | {"": adapter} if adapter else content),
+        files=tuple(sorted(content.items())) if location.startswith("s3://") else (),
         parameters=_parameters(config, traits),
         max_length=traits.max_length(config),
+        layers=layers if isinstance(layers := config.get(traits.layers), int) else None,
     )
 
 
