@@ -335,3 +335,13 @@ def test_weights_in_another_format_are_not_read(modernbert: Path, tmp_path: Path
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(MissingInputError, match="safetensors"):
         load_encoder(folder)
+
+
+def test_an_older_configuration_keeps_its_rotation(eurobert: Path, tmp_path: Path) -> None:
+    """EuroBERT's published configuration has the base of its positions where transformers 4 looked for it."""
+    folder = changed(eurobert, tmp_path / "encoder", rope_theta=250_000)
+    document = json.loads((folder / "config.json").read_text())
+    del document["rope_parameters"]
+    (folder / "config.json").write_text(json.dumps(document))
+    encoder = load_encoder(folder)
+    assert encoder.config.rope_parameters["rope_theta"] == 250_000  # type: ignore[index, union-attr]

@@ -239,3 +239,10 @@ def test_a_missing_file_a_folder_and_a_huge_file(tmp_path: Path) -> None:
 def test_a_study_is_no_profile(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="this is a study; a profile is needed here"):
         load_profile(write(tmp_path, GOOD))
+
+
+def test_fp16_is_refused_with_its_reason(tmp_path: Path) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_text("apiVersion: stilts/v1alpha1\nkind: Profile\nspec:\n  training: {precision: fp16}\n")
+    with pytest.raises(SpecError, match=r"profile\.yaml:4:\d+: .*fp16 is not offered.*take bf16, fp32 or auto"):
+        load_profile(path)
