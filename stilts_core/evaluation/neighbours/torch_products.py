@@ -13,20 +13,21 @@ from stilts_core.evaluation.neighbours.products import (
     Hits,
     Margins,
     Pool,
+    Sizes,
     group_floors,
     largest,
     lengths,
     summation_error,
 )
 
-_LAST = 2.0**-8
-"""Of a product that is given, or summed in parts, in bf16: twice the error of rounding to the nearest."""
+_RELATIVE = 2.0**-7
+"""Of a product that is given, or summed in parts, in bf16: four times the error of rounding to the nearest."""
 
 _ROWS = 16384
 
 
-def _rounded(side: Array, device: torch.device) -> tuple[Tensor, Array, Array]:
-    """The rows in bf16, their lengths, and the lengths of what rounding takes away, float64."""
+def _rounded(side: Array, device: torch.device) -> tuple[Tensor, Array]:
+    """The rows in bf16, and the lengths of what rounding takes away, float64."""
     short = torch.empty(side.shape, dtype=torch.bfloat16, device=device)
     lost = np.empty(len(side))
     for top in range(0, len(side), _ROWS):
@@ -34,24 +35,24 @@ def _rounded(side: Array, device: torch.device) -> tuple[Tensor, Array, Array]:
         rounded = part.to(torch.bfloat16)
         short[top : top + _ROWS] = rounded
         lost[top : top + _ROWS] = lengths((part - rounded.float()).numpy())
-    return short, lengths(side), lost
+    return short, lost
 
 
 class TorchProducts:
     """Both sides rounded to bf16; products and what reaches a floor are found on the device.
 
-    With x', y' the rounded rows, |xy - x'y'| is at most |x - x'| |y| + |x'| |y - y'|: lengths that are
-    measured, not assumed. Summing x'y' in float32, and giving it in bf16, adds errors of its own.
+    With x', y' the rounded rows, |xy - x'y'| is at most |x - x'| |y| + |x'| |y - y'|: lengths that are measured, not
+    assumed. Summing x'y' in float32 adds an error of its own; giving the sum in bf16 keeps the order of the sums.
     """
 
-    def __init__(self, left: Array, right: Array, *, device: str, block: int | None) -> None:
+    def __init__(self, left: Array, right: Array, sizes: Sizes, *, device: str, block: int | None) -> None:
         self._device = torch.device(device)
         usual = 2048 if self._device.type == "cpu" else 16384
         self.block = (block or usual, block or 2 * usual)
-        self._left, whole_left, lost_left = _rounded(left, self._device)
-        self._right, whole_right, lost_right = _rounded(right, self._device)
+        self._left, lost_left = _rounded(left, self._device)
+        self._right, lost_right = _rounded(right, self._device)
         width = left.shape[1]
-        factor = 2 * summation_error(width + 1) + _LAST
+        factor = 2 * summation_error(width + 1)  # the units of a GPU cut sums off where others round
 
         def bound(whole: Array, lost: Array, far: float, off: float) -> Array:
             own = whole + lost
@@ -60,8 +61,9 @@ class TorchProducts:
             return error
 
         self.margins = Margins(
-            bound(whole_left, lost_left, largest(whole_right), largest(lost_right)),
-            bound(whole_right, lost_right, largest(whole_left), largest(lost_left)),
+            bound(sizes[0], lost_left, largest(sizes[1]), largest(lost_right)),
+            bound(sizes[1], lost_right, largest(sizes[0]), largest(lost_left)),
+            _RELATIVE,
         )
 
     def multiply(self, left: slice, right: slice) -> Tensor:
@@ -98,8 +100,8 @@ class TorchProducts:
 class ProcessorProducts(TorchProducts):
     """The same on a processor that multiplies bf16: NumPy compares products as 16-bit integers, the fastest way."""
 
-    def __init__(self, left: Array, right: Array, *, threads: int, block: int | None) -> None:
-        super().__init__(left, right, device="cpu", block=block)
+    def __init__(self, left: Array, right: Array, sizes: Sizes, *, threads: int, block: int | None) -> None:
+        super().__init__(left, right, sizes, device="cpu", block=block)
         self._pool = Pool(threads)
         self._space = torch.empty((min(self.block[0], len(left)), min(self.block[1], len(right))), dtype=torch.bfloat16)
 
@@ -110,7 +112,9 @@ class ProcessorProducts(TorchProducts):
         return torch.mm(rows, columns.T)
 
     def floors(self, product: Tensor, k: int, axis: int) -> Array:
-        return group_floors(product.float().numpy(), k, axis)
+        if product.shape[axis] < k:
+            return np.full(product.shape[1 - axis], -np.inf, dtype=np.float32)
+        return _numbers(_rising(group_floors(_rising(product.view(torch.int16).numpy()), k, axis)))
 
     def hits(self, product: Tensor, rows: Array | None, columns: Array | None, most: int) -> Hits | None:
         bits = product.view(torch.int16).numpy()
@@ -121,18 +125,23 @@ class ProcessorProducts(TorchProducts):
         if flat is None:
             return None
         at, column = np.divmod(flat, bits.shape[1])
-        bits = bits.reshape(-1)[flat]
-        return Hits(at, column, (bits.astype(np.int32) << 16).view(np.float32))
+        return Hits(at, column, _numbers(bits.reshape(-1)[flat]))
 
 
 def _bits(floors: Array) -> Array:
-    """Floors as bf16, rounded down, as the integers of the same bits."""
-    low = np.maximum(floors - np.abs(floors) * np.float32(2.0**-7), np.float32(-3e38))
-    bits: Array = torch.from_numpy(low).to(torch.bfloat16).view(torch.int16).numpy()
-    return bits
+    """Floors as bf16, rounded down, as the integers of the same bits; -inf stays."""
+    wide = floors.view(np.int32)
+    cut = wide >> 16  # towards zero; a negative number that loses something must go away from it
+    down: Array = np.where((wide < 0) & ((wide & 0xFFFF) != 0), cut + 1, cut).astype(np.int16)
+    return down
+
+
+def _numbers(bits: Array) -> Array:
+    """The float32 numbers of the bits of bf16 ones."""
+    return (bits.astype(np.int32) << 16).view(np.float32)
 
 
 def _rising(bits: Array) -> Array:
-    """Integers in the order of the floats whose bits are given: without this, negative ones are in reverse."""
+    """Integers in the order of the floats whose bits are given, and back: negative ones are in reverse without this."""
     rising: Array = bits ^ ((bits >> 15) & np.int16(0x7FFF))
     return rising
