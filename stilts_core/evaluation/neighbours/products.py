@@ -58,10 +58,12 @@ class Products(Protocol):
 
     Attributes:
         margins: see `Margins`.
+        shift: what all products lack of the true ones.
         block: rows of the left and of the right side whose products are made at once.
     """
 
     margins: Margins
+    shift: float
     block: tuple[int, int]
 
     def multiply(self, left: slice, right: slice) -> Any:
@@ -204,6 +206,7 @@ class NumpyProducts:
 
     def __init__(self, left: Array, right: Array, sizes: Sizes, *, threads: int, block: int | None) -> None:
         self._left, self._right = left, right
+        self.shift = 0.0
         self.block = (block or 2048, block or 4096)
         self._space = np.empty((min(self.block[0], len(left)), min(self.block[1], len(right))), dtype=np.float32)
         self.margins = summed_margins(sizes, left.shape[1])

@@ -60,6 +60,8 @@ def nearest(
         DivergedError: a number is NaN or infinite.
     """
     queries, keys = _checked(queries, keys, k)
+    if not len(queries):
+        return _joined([], min(k, len(keys)))
     return _search(queries, keys, k, engine, device, threads, block, both=False)[0]
 
 
@@ -115,12 +117,12 @@ def _search(
     lefts, rights = _spans(len(left), source.block[0]), _spans(len(right), source.block[1])
     margins, tight = source.margins, summed_margins(sizes, left.shape[1])
     backward = [
-        _Best(right, left, span, k, margins.right[span], tight.right[span], margins.relative)
+        _Best(right, left, span, k, margins.right[span], tight.right[span], margins.relative, source.shift)
         for span in (rights if both else ())
     ]
     found: list[tuple[Array, Array]] = []
     for top in lefts:
-        forward = _Best(left, right, top, k, margins.left[top], tight.left[top], margins.relative)
+        forward = _Best(left, right, top, k, margins.left[top], tight.left[top], margins.relative, source.shift)
         for number, side in enumerate(rights):
             _take(source, forward, backward[number] if both else None, top, side)
         found.append(forward.best())
@@ -151,9 +153,10 @@ def _take(source: Products, forward: _Best, backward: _Best | None, top: slice, 
     if hits is None:
         # Nearly everything is equally near: scored exactly at once, rather than listed.
         dense = _dense(forward.own, forward.other, top, side)
-        forward.add_dense(dense, side.start)
+        shift = source.shift
+        forward.add_dense(dense, side.start, shift)
         if backward is not None:
-            backward.add_dense(dense.T, top.start)
+            backward.add_dense(dense.T, top.start, shift)
         return
     forward.add(hits.rows, hits.columns + side.start, hits.values)
     if backward is not None:
@@ -182,12 +185,20 @@ class _Best:
     """
 
     def __init__(
-        self, own: Array, other: Array, span: slice, k: int, margins: Array, tight: Array, relative: float
+        self,
+        own: Array,
+        other: Array,
+        span: slice,
+        k: int,
+        margins: Array,
+        tight: Array,
+        relative: float,
+        shift: float,
     ) -> None:
         self.own, self.other, self.k = own, other, min(k, len(other))
         self._span = span
         self._count: int = span.stop - span.start
-        self._slack, self._tight, self._relative = 2 * margins, 2 * tight, relative
+        self._slack, self._tight, self._relative, self._shift = 2 * margins, 2 * tight, relative, shift
         self.floor = np.full(self._count, -np.inf, dtype=np.float32)
         self.empty = True
         self._rows = np.empty(0, dtype=np.int64)
@@ -215,8 +226,13 @@ class _Best:
         self._values = np.concatenate((self._values, values[kept]))
         self._compact()
 
-    def add_dense(self, scores: Array, first: int) -> None:
-        """Take the true scores (rows of this span, some rows of the other side): the k best of each row are enough."""
+    def add_dense(self, scores: Array, first: int, shift: float) -> None:
+        """Take the true scores (rows of this span, some rows of the other side): the k best of each row are enough.
+
+        Args:
+            first: number of the first column.
+            shift: what values lack of scores.
+        """
         scores = np.array(scores, order="C")
         everyone = np.arange(self._count)
         picked = []
@@ -227,7 +243,7 @@ class _Best:
         self.add(
             np.tile(everyone, len(picked)),
             np.concatenate([place for place, _ in picked]) + first,
-            np.concatenate([value for _, value in picked]),
+            (np.concatenate([value for _, value in picked]).astype(np.float64) - shift).astype(np.float32),
         )
 
     def _compact(self) -> None:
@@ -247,7 +263,8 @@ class _Best:
             rest = ~crowded
             self._rows = np.concatenate((self._rows[rest], settled[0]))
             self._columns = np.concatenate((self._columns[rest], settled[1]))
-            self._values = np.concatenate((self._values[rest], settled[2]))
+            true = (settled[2].astype(np.float64) - self._shift).astype(np.float32)
+            self._values = np.concatenate((self._values[rest], true))
 
     def _settled(self, rows: Array, columns: Array) -> tuple[Array, Array, Array]:
         """The k best candidates of each row by their true scores, of equals the lower column, in order."""

@@ -91,7 +91,7 @@ def test_every_engine_gives_the_same_bits():
     exact = left.astype(np.float64) @ right.astype(np.float64).T
     for name, source in kinds.items():
         product = source.multiply(slice(0, 256), slice(0, 256)).float().numpy()
-        error = np.abs(product - exact[:256, :256]) - source.margins.relative * np.abs(product)
+        error = np.abs(product + source.shift - exact[:256, :256]) - source.margins.relative * np.abs(product)
         assert (error <= source.margins.left[:256, None]).all(), name
         assert (error <= source.margins.right[:256]).all(), name
     for engine in ("torch", "auto"):
@@ -112,6 +112,7 @@ def test_what_a_product_may_be_off_is_bounded():
 def test_no_query_finds_nothing_and_no_key_is_an_error():
     some, none = np.ones((2, 3), np.float32), np.ones((0, 3), np.float32)
     assert nearest(none, some, 4).rows.shape == (0, 2)
+    assert nearest(none, some, 4, engine="torch").scores.shape == (0, 2)
     for left, right in ((some, none), (none, some), (some, np.ones((2, 4), np.float32))):
         with pytest.raises(DataError):
             nearest_both(left, right, 1)
