@@ -110,8 +110,8 @@ class TorchProducts:
             own, far, off = mine.whole + mine.lost, largest(theirs.whole), largest(theirs.lost)
             terms = own * (far + off) + mine.dot + largest(theirs.dot)
             tiny = width * TINY * (1 + own + far) + _SCORE * common
-            error: Array = mine.lost * far + own * off + mine.dot_lost + largest(theirs.dot_lost)
-            error = error * 1.001 + terms * factor + tiny
+            rounded = mine.lost * far + own * off + mine.dot_lost + largest(theirs.dot_lost)
+            error: Array = rounded * 1.001 + terms * factor + tiny
             return error
 
         self.margins = Margins(bound(one, other), bound(other, one), _RELATIVE)
