@@ -56,15 +56,16 @@ def _files(stages: Iterable[Stage], tasks: set[str]) -> dict[_Key, list[DataFile
         if not isinstance(stage.params, TaskParams) or stage.params.task not in tasks:
             continue
         for file in stage.files:
-            split, language, *pair = file.role.split("/")
-            if not pair:
+            split, *number, language = file.role.split("/")
+            if not number or number[0].isdecimal():  # else it is the pair, or the right pairs, of a language's files
                 found.setdefault((stage.params.task, cast(Split, split), language), {})[file.path] = file
     return {key: list(files.values()) for key, files in found.items()}
 
 
 def _records(file: DataFile, task: Task, language: str, root: DataRoot, memory: TallyMemory) -> int | None:
+    columns = dict(file.columns) if file.columns else None
     for strict in (False, True):
-        way = Way(file.format, task.labels, language, file.rows, file.columns, strict)
+        way = Way(file.format, task.labels, language, file.rows, columns, strict)
         key = way.key([file.sha256])
         if (known := memory.recall(key)) is not None:
             return known.records
