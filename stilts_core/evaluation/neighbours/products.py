@@ -92,25 +92,23 @@ WORTH = 1 << 22
 def products(
     left: Array, right: Array, sizes: Sizes, *, engine: Engine, device: str, threads: int, block: int | None
 ) -> Products:
-    """The engine that was asked for; ``auto`` takes torch for a GPU, or where it is loaded and computes in bf16.
+    """What multiplies: torch on a GPU, or on a processor that multiplies bf16 if it is asked for or there; else NumPy.
 
     Raises:
         DataError: the numbers are too large for float32 products.
     """
     if max(map(largest, sizes)) >= _TOO_LONG:
         raise DataError("The vectors are too long: their products do not fit float32.")
-    on_processor = device == "cpu"
-    if on_processor and (engine == "numpy" or (engine == "auto" and len(left) * len(right) < WORTH)):
-        return NumpyProducts(left, right, sizes, threads=threads, block=block)
-    if on_processor and _bf16_at_hand(load=engine == "torch"):
+    if device != "cpu":
+        from stilts_core.evaluation.neighbours.torch_products import TorchProducts
+
+        return TorchProducts(left, right, sizes, device=device, block=block)
+    asked = engine == "torch"
+    if (asked or (engine == "auto" and len(left) * len(right) >= WORTH)) and _bf16_at_hand(load=asked):
         from stilts_core.evaluation.neighbours.torch_products import ProcessorProducts
 
         return ProcessorProducts(left, right, sizes, threads=threads, block=block)
-    if on_processor and engine == "auto":
-        return NumpyProducts(left, right, sizes, threads=threads, block=block)
-    from stilts_core.evaluation.neighbours.torch_products import TorchProducts
-
-    return TorchProducts(left, right, sizes, device=device, block=block)
+    return NumpyProducts(left, right, sizes, threads=threads, block=block)
 
 
 _TOO_LONG = 2.0**60

@@ -50,7 +50,8 @@ def nearest(
         queries: (n, width) float32.
         keys: (m, width) float32, m at least 1.
         k: fewer are found where there are fewer keys.
-        engine: what multiplies: ``numpy``, ``torch``, or what is faster here. It changes no result.
+        engine: what multiplies on a processor: ``numpy``, ``torch`` (where bf16 is native), or what is faster. It
+            changes no result.
         device: of torch: ``cpu``, ``cuda``, ``cuda:1`` …
         threads: for what is not multiplication; None for all cores of this process.
         block: rows of a side that are multiplied at once; None for what suits the engine.
