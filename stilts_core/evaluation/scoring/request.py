@@ -29,7 +29,7 @@ class Options:
             questions.
         target_embeddings: likewise: the English side, the candidates.
         source_ids: the ids of the rows: a file with one a line, in BUCC's own layout with the sentence in a second
-            column, or the ids themselves.
+            column; a file ``.json`` with a list; or the ids themselves.
         target_ids: likewise.
         margin: of BUCC's mining.
         neighbours: k of BUCC's mining.
