@@ -3,8 +3,9 @@
     python benchmarks/mining.py [--rows 20000] [--width 768] [--repeats 3] [--threads N] [--programs faiss numpy torch]
 
 Half of the rows have a translation: the same vector with noise. Every search runs in a process of its own, the programs
-take turns, and the table gives the median seconds of the search alone (vectors read, packages loaded), its processor seconds, the peak memory
-of the whole process, and how many neighbours differ from FAISS's. ``numpy`` needs no torch; ``torch`` proposes in bf16.
+take turns, and the table gives the median seconds of the search alone (vectors read, packages loaded), its processor
+seconds, the peak memory of the whole process, and how many neighbours differ from FAISS's. ``numpy`` needs no torch;
+``torch`` proposes in bf16.
 """
 
 from __future__ import annotations
@@ -67,9 +68,7 @@ def search(program: str, folder: Path, threads: int) -> dict[str, Any]:
             torch.set_num_threads(threads)
             torch.mm(torch.ones(64, 64).bfloat16(), torch.ones(64, 64).bfloat16())
         began, cpu = time.perf_counter(), _cpu()
-        found = [
-            part.rows for part in nearest_both(left, right, K, engine="torch" if program == "torch" else "numpy")
-        ]
+        found = [part.rows for part in nearest_both(left, right, K, engine="torch" if program == "torch" else "numpy")]
     seconds, cpu = time.perf_counter() - began, _cpu() - cpu
     np.save(folder / f"{program}.npy", np.concatenate(found))
     return {"seconds": seconds, "cpu": cpu, "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
@@ -111,7 +110,7 @@ def main() -> int:
                 runs[program].append(measure(program, folder, given.threads))
         reference = np.load(folder / f"{given.programs[0]}.npy")
         print(f"{given.rows} x {given.rows} x {given.width}, both directions, k = {K}, {given.threads} threads")
-        print(f"{'program':<8} {'seconds':>9} {'range':>17} {'CPU s':>8} {'peak GiB':>9}  neighbours unlike {given.programs[0]}'s")
+        print(f"{'program':<8} {'seconds':>9} {'range':>17} {'CPU s':>8} {'peak GiB':>9}  unlike {given.programs[0]}'s")
         for program, results in runs.items():
             seconds = [result["seconds"] for result in results]
             unlike = int((np.load(folder / f"{program}.npy") != reference).sum())

@@ -201,10 +201,15 @@ class Task(Frozen):
     def _languages_of_benchmarks(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not isinstance(benchmarks := value.get("benchmarks"), dict):
             return value
-        scored = benchmarks.get("xtreme") or benchmarks.get("xtreme-r") or ()
-        languages = value.get("languages", scored)
-        extra = [code for code in benchmarks.get("xtreme-r", ()) if code not in languages]
-        return {"extra_languages": type(languages)(extra), **value, "languages": languages}
+        languages: Any = value.get("languages", benchmarks.get("xtreme") or benchmarks.get("xtreme-r"))
+        if not isinstance(languages, list | tuple):
+            return value
+        extra = type(languages)(code for code in benchmarks.get("xtreme-r", ()) if code not in languages)
+        return {"extra_languages": extra, **value, "languages": languages}
+
+    def scored_languages(self, benchmark: Benchmark | None) -> tuple[str, ...]:
+        """The languages that make up the task's score: in a benchmark that has the task, those that it takes."""
+        return self.benchmarks.get(benchmark, self.languages) if benchmark else self.languages
 
     def size(self, split: Split, language: str) -> int | None:
         """Examples of the official file, where known."""

@@ -15,7 +15,7 @@ from stilts_core.engine.labels import duration
 from stilts_core.planning.estimate import Estimate
 from stilts_core.planning.explain import Explanation, written
 from stilts_core.planning.plan import Plan, StageKind
-from stilts_core.planning.sharing import Share, sharing
+from stilts_core.planning.sharing import Share, sharing, trainings
 from stilts_core.spec.load import LoadedStudy
 from stilts_core.spec.study import Study
 
@@ -52,7 +52,7 @@ def show_plan(console: Console, study: Study, plan: Plan, store: str, done: Coll
     _section(console, "Stages")
     shares = sharing(plan)
     _print(console, _stages(plan, shares, done, time.estimate))
-    for sentence in (_saving(shares), _timing(plan, done, time)):
+    for sentence in (training_sentence(plan), _saving(shares), _timing(plan, done, time)):
         console.print(sentence, markup=False)
     if plan.notes:
         _section(console, "Notes")
@@ -161,6 +161,16 @@ def _stages(plan: Plan, shares: dict[StageKind, Share], done: Collection[str], e
         total += [f"{finished.total():,}", f"{stages - finished.total():,}", ""]
         table.add_row("all", *total, style="bold")
     return table
+
+
+def training_sentence(plan: Plan) -> str:
+    """How many trainings there are, and how many there would be if nothing were shared."""
+    found = trainings(plan)
+    whole = found.intermediate + found.target
+    return (
+        f"{_count(whole, 'training')}: {found.intermediate:,} intermediate, {found.target:,} on targets; "
+        f"{found.alone:,} if every result were made from the beginning."
+    )
 
 
 def _saving(shares: dict[StageKind, Share]) -> str:

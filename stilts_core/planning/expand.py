@@ -83,7 +83,7 @@ class _Expansion:
         self._protocol = catalogue.protocol(study.spec.protocol)
         self._resolver = resolver_of(study, self._protocol, encoders)
         self._graph = Graph()
-        locator = Locator(data, catalogue, study.spec.data.root)
+        locator = Locator(data, catalogue, study.spec.data.root, study.spec.benchmark)
         self._preparation = Preparation(self._graph, locator, catalogue, self._protocol.long_tagging)
         self._cuts: dict[str, dict[str, int]] = {}
         # Shared objects are written into fingerprints once, so equal settings must be one object.

@@ -49,7 +49,7 @@ class DataFile(Frozen):
         format: the reader, as in `catalog.models.Source`.
         parallel: as in `spec.study.TextFile`.
         rows: share of the rows that is used, as in `spec.study.TextFile`.
-        columns: of a table, as in `catalog.models.Source`.
+        columns: of a table, as in `catalog.models.Source`, as pairs.
         provenance: as in `catalog.models.Source`, for the record.
     """
 
@@ -60,7 +60,7 @@ class DataFile(Frozen):
     size: int
     parallel: bool = False
     rows: tuple[float, float] = (0.0, 1.0)
-    columns: dict[ColumnRole, str | int] | None = None
+    columns: tuple[tuple[ColumnRole, str | int], ...] = ()
     provenance: Provenance | None = None
     presentational: ClassVar[frozenset[str]] = frozenset({"path", "size", "provenance"})
 

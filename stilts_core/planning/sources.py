@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import ColumnRole, Metric, Provenance, Source, Task
+from stilts_core.catalog.models import Benchmark, ColumnRole, Metric, Provenance, Source, Task
 from stilts_core.errors import DataError, MissingInputError, SpecError
 from stilts_core.planning.plan import DataFile
 from stilts_core.spec.study import Pretraining, Target
@@ -48,12 +48,14 @@ class Locator:
 
     Args:
         root: the data root's name, for messages.
+        benchmark: whose languages a target has that names none.
     """
 
-    def __init__(self, data: DataFiles, catalogue: Catalogue, root: str) -> None:
+    def __init__(self, data: DataFiles, catalogue: Catalogue, root: str, benchmark: Benchmark | None = None) -> None:
         self._data = data
         self._catalogue = catalogue
         self._root = root
+        self._benchmark = benchmark
         self._paths: dict[str, str | None] = {}
         self._files: dict[object, DataFile] = {}
 
@@ -130,7 +132,7 @@ class Locator:
             MissingInputError: a language has neither.
             SpecError: the task has no such language.
         """
-        languages = target.languages if target.languages is not None else task.languages
+        languages = target.languages if target.languages is not None else task.scored_languages(self._benchmark)
         known = {*task.languages, *task.extra_languages}
         strange = [language for language in languages if language not in known]
         if strange:
@@ -294,7 +296,8 @@ class Locator:
         columns: Mapping[ColumnRole, str | int] | None = None,
         provenance: Provenance | None = None,
     ) -> DataFile:
-        key = (role, path, reader, parallel, rows, columns and tuple(columns.items()), provenance)
+        pairs = tuple(sorted((columns or {}).items()))
+        key = (role, path, reader, parallel, rows, pairs, provenance)
         found = self._files.get(key)
         if found is None:
             sha256, size = self._data.digest(path)
@@ -306,7 +309,7 @@ class Locator:
                 size=size,
                 parallel=parallel,
                 rows=rows,
-                columns=None if columns is None else dict(columns),
+                columns=pairs,
                 provenance=provenance,
             )
         return found

@@ -167,7 +167,7 @@ def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
     sources = list(_files(context, "reading"))
     named = next((source for source in sources if source.split == LABELS), None)
     if named is not None:
-        labels = labels_in(named.file.format, named.path, language=named.language)
+        labels = labels_in(named.file.format, named.path, language=named.language, columns=dict(named.file.columns))
         params = params.model_copy(update={"labels": labels})
     read_files = [(source, _read(source, params, closed=named is None)) for source in sources if source is not named]
     for source, records in read_files:
@@ -199,7 +199,7 @@ def _read(source: InputFile, params: TaskParams, *, closed: bool) -> list[Any]:
         labels=params.labels if seen else (),
         language=source.language,
         rows=source.file.rows,
-        columns=source.file.columns,
+        columns=dict(source.file.columns),
     )
     if source.part and source.split != "train":  # an id matters where there are outcomes
         return [replace(record, id=f"{source.part}:{record.id}") for record in records]

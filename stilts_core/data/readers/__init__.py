@@ -25,7 +25,7 @@ from stilts_core.data.readers.search import read_bucc, read_entities, read_lareq
 from stilts_core.data.readers.spans import read_squad, read_tydiqa
 from stilts_core.data.readers.tags import read_ccg, read_conllu, read_panx, read_tags_tsv
 from stilts_core.data.readers.texts import in_share, record_texts, row_numbers
-from stilts_core.data.records import SearchRecord, TagRecord, TextRecord
+from stilts_core.data.records import PairRecord, SearchRecord, TagRecord, TextRecord
 from stilts_core.errors import DataError, SpecError
 
 ALL_ROWS = (0.0, 1.0)
@@ -83,8 +83,14 @@ READABLE = frozenset(_READERS)
 LABEL_FORMATS = frozenset(_LABEL_READERS)
 
 
-def labels_in(format: str, path: Path, *, language: str = "en") -> tuple[str, ...]:  # noqa: A002 (as in `read`)
-    """The list of labels that a file gives: a file of labels, or a file of tagged words, whose tags are sorted.
+def labels_in(
+    format: str,  # noqa: A002 (as in `read`)
+    path: Path,
+    *,
+    language: str = "en",
+    columns: Columns | None = None,
+) -> tuple[str, ...]:
+    """The list of labels that a file gives: a list of labels, or labelled texts or words, whose labels are sorted.
 
     Raises:
         DataError: the file has the wrong content.
@@ -93,18 +99,18 @@ def labels_in(format: str, path: Path, *, language: str = "en") -> tuple[str, ..
     """
     if format in _LABEL_READERS:
         return _LABEL_READERS[format](path)
-    tags = {
-        tag
-        for record in read(format, path, language=language)
-        if isinstance(record, TagRecord)
-        for tag in record.tags or ()
-    }
-    if len(tags) < 2:
+    labels: set[str] = set()
+    for record in read(format, path, language=language, columns=columns):
+        if isinstance(record, TagRecord):
+            labels.update(record.tags or ())
+        elif isinstance(record, PairRecord) and record.label is not None:
+            labels.add(record.label)
+    if len(labels) < 2:
         raise SpecError(
-            f"{path}, read as `{format}`, gives no list of labels.",
-            hint=f"Name a file of tagged words, or one of {', '.join(sorted(_LABEL_READERS))}.",
+            f"{path}, read as `{format}`, gives no list of labels: it has {len(labels)}.",
+            hint=f"Name a file of labelled texts or words, or one of {', '.join(sorted(_LABEL_READERS))}.",
         )
-    return tuple(sorted(tags))
+    return tuple(sorted(labels))
 
 
 def read(

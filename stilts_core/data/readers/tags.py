@@ -69,13 +69,12 @@ def read_panx(path: Path, labels: Sequence[str], language: str) -> list[TagRecor
                 hint=FETCH_AGAIN,
             )
         lines = [line[len(prefix) :] if line.strip() else "" for line in lines]
-    lines = [f"{UNSEEN}{line.lstrip()}" if _lacks_word(line) else line for line in lines]
-    return _read_tagged(path, lines, labels)
+    return _read_tagged(path, [_with_word(line) for line in lines], labels)
 
 
-def _lacks_word(line: str) -> bool:
+def _with_word(line: str) -> str:
     word, tab, tag = line.partition("\t")
-    return bool(tab and tag.strip() and not word.strip())
+    return f"{UNSEEN}\t{tag}" if tab and tag.strip() and not word.strip() else line
 
 
 def read_ccg(path: Path, labels: Sequence[str]) -> list[TagRecord]:
