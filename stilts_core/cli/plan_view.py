@@ -17,7 +17,7 @@ from stilts_core.planning.explain import Explanation, written
 from stilts_core.planning.plan import Plan, StageKind
 from stilts_core.planning.sharing import Share, sharing, trainings
 from stilts_core.spec.load import LoadedStudy
-from stilts_core.spec.study import Study
+from stilts_core.spec.study import Step, Study
 
 _MANY_LANGUAGES = 60
 _MANY_ARMS = 40
@@ -116,14 +116,22 @@ def _arms(study: Study) -> Table:
         for encoder in study.spec.encoders
     ]
     curricula = [
-        (curriculum.name, " > ".join(step.name for step in curriculum.steps) or "none")
-        for curriculum in study.spec.curricula
+        (curriculum.name, " > ".join(map(_step, curriculum.steps)) or "none") for curriculum in study.spec.curricula
     ]
     for index in range(max(len(encoders), len(curricula))):
         left = encoders[index] if index < len(encoders) else ("", "")
         right = curricula[index] if index < len(curricula) else ("", "")
         table.add_row(*(Text(cell, overflow="fold") for cell in (*left, *right)))
     return table
+
+
+def _step(step: Step) -> str:
+    """The tasks of a step, with the languages of those that are not in English alone."""
+    parts = []
+    for use in step.mix:
+        where = use.mlm or (" ".join(use.languages) if use.languages != ("en",) else "")
+        parts.append(f"{use.task} ({where})" if where else use.task)
+    return " + ".join(parts)
 
 
 def _targets(plan: Plan) -> Table:

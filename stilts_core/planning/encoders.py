@@ -102,9 +102,11 @@ def _files(location: str, root: DataRoot) -> EncoderSource:
             hint="Save it there with save_pretrained of both the model and the tokenizer.",
         )
     config = _config(root.fetch("config.json"), location)
+    content = {name: root.digest(name)[0] for name in names}
     return EncoderSource(
         location=location,
-        digest=digest({name: root.digest(name)[0] for name in names}),
+        digest=digest(content),
+        files=tuple(sorted(content.items())) if location.startswith("s3://") else (),
         parameters=_parameters(config),
         max_length=_max_length(config),
         layers=layers if isinstance(layers := config.get("num_hidden_layers"), int) else None,

@@ -10,7 +10,7 @@ from stilts_core.catalog.models import LARGE_LAYERS, Head, Hyper, Metric, Protoc
 from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.planning import estimate, settings
 from stilts_core.planning.graph import Graph
-from stilts_core.planning.lineage import Seen, provenance_notes
+from stilts_core.planning.lineage import Seen, provenance_notes, zero_shot_notes
 from stilts_core.planning.plan import (
     UNCAPPED,
     Cell,
@@ -105,7 +105,7 @@ class _Expansion:
             study=self._study.model_dump(mode="json"),
             stages=stages,
             cells=tuple(cells),
-            notes=(*self._notes(), *reuse_notes(stages)),
+            notes=(*self._notes(), *zero_shot_notes(cells), *reuse_notes(stages)),
         )
 
     # Phase 1

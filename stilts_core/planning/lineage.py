@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from stilts_core.catalog.load import Catalogue
 from stilts_core.catalog.models import Head
-from stilts_core.planning.plan import Stage, TaskParams
+from stilts_core.planning.plan import Cell, Stage, TaskParams
 from stilts_core.spec.study import Pretraining, Step
 
 
@@ -46,6 +46,19 @@ def text_languages(pretraining: Pretraining) -> tuple[str, ...]:
         if text.pair is not None:
             codes["en"] = None
     return tuple(codes)
+
+
+def zero_shot_notes(cells: Iterable[Cell]) -> list[str]:
+    """A line for each curriculum and set of languages, English left out, that are scored and not zero-shot."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for cell in cells:
+        codes = [code for code in cell.languages if code != "en" and not cell.zero_shot(code)]
+        if codes:
+            found.setdefault((cell.curriculum, ", ".join(codes)), {})[cell.target] = None
+    return [
+        f"{curriculum}: labelled data of {codes} are trained on, so they are not zero-shot in {', '.join(targets)}."
+        for (curriculum, codes), targets in found.items()
+    ]
 
 
 def provenance_notes(stages: Iterable[Stage]) -> list[str]:

@@ -328,10 +328,10 @@ class Locator:
 
 
 def _provenance(source: Source, language: str, stated: Provenance | None) -> Provenance | None:
-    """How a file's text came into its language: the catalogue's word, else the study's; None where neither says."""
+    """How a file's text came into its language: the study's word, else the catalogue's; None where neither says."""
     if language == "en":
         return None if source.provenance.kind.endswith("translation") else source.provenance
-    return source.provenance if "provenance" in source.model_fields_set else stated
+    return stated or (source.provenance if "provenance" in source.model_fields_set else None)
 
 
 def _looked_for(tried: Sequence[str]) -> str:

@@ -103,7 +103,7 @@ def _tokenizer(context: StageContext, params: TokenizerParams) -> dict[str, Any]
     context.report(Progress(len(texts), len(texts), "training the tokenizer"))
     tokenizer = train_tokenizer(sample, params.vocabulary, params.max_length)
     tokenizer.save_pretrained(context.out / "tokenizer")
-    encoder = TextEncoder(tokenizer)
+    encoder = TextEncoder.of(tokenizer)
     return {
         "vocabulary": len(tokenizer),
         "characters": sum(map(len, sample)),
@@ -401,9 +401,4 @@ def _encoder(context: StageContext, source: EncoderSource | None) -> TextEncoder
         return TextEncoder.load(folder / "encoder" if (folder / "encoder").is_dir() else folder)
     if source is None:
         raise SpecError(f"The stage {context.stage.label} has neither a tokenizer nor an encoder.")
-    if source.location.startswith("s3://"):
-        raise SpecError(
-            f"The encoder {source.location} is not on this machine.",
-            hint="Copy it to a folder and name that as its source.",
-        )
     return TextEncoder.load(source.location, source.revision)

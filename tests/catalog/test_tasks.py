@@ -42,6 +42,9 @@ BENCHMARKS: dict[tuple[str, str], tuple[int, str]] = {
     ("mlqa", "xtreme-r"): (7, "ar de en es hi vi zh"),
     ("tydiqa", "xtreme"): (9, "ar bn en fi id ko ru sw te"),
     ("tydiqa", "xtreme-r"): (9, "ar bn en fi id ko ru sw te"),
+    ("bucc", "xtreme"): (4, "de fr ru zh"),
+    ("lareqa", "xtreme-r"): (11, "ar de el en es hi ru th tr vi zh"),
+    ("mewslix", "xtreme-r"): (11, "ar de en es fa ja pl ro ta tr uk"),
     ("tatoeba", "xtreme"): (36, TATOEBA_36),
     ("tatoeba", "xtreme-r"): (41, f"{TATOEBA_36} az lt pl ro uk"),
 }
@@ -53,6 +56,10 @@ def test_the_languages_of_a_benchmark(task: str, benchmark: str) -> None:
     found = CATALOGUE.task(task).benchmarks[benchmark]  # type: ignore[index]
     assert len(found) == count
     assert sorted(found) == sorted(codes.split())
+
+
+def test_every_benchmark_is_listed_here() -> None:
+    assert {(task.name, benchmark) for task in TASKS for benchmark in task.benchmarks} == set(BENCHMARKS)
 
 
 def test_every_intermediate_task_is_there() -> None:
