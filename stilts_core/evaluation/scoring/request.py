@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
+from stilts_core.catalog.models import SeqevalVersion
 from stilts_core.catalog.nearest import unknown
 from stilts_core.errors import SpecError
-from stilts_core.evaluation.mining import Margin
-from stilts_core.evaluation.scorers.tagging import Version
+
+if TYPE_CHECKING:
+    from stilts_core.evaluation.mining import Margin
+    from stilts_core.evaluation.scorers.tagging import Version
 
 Ids = Path | tuple[str, ...]
-VERSIONS: tuple[str, ...] = get_args(Version)
-MARGINS: tuple[str, ...] = get_args(Margin)
+VERSIONS = tuple(version.value for version in SeqevalVersion)
+MARGINS = ("absolute", "distance", "ratio")
 
 
 @dataclass(frozen=True, slots=True)

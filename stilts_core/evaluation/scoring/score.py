@@ -16,7 +16,6 @@ from stilts_core.evaluation.scorers.accuracy import accuracy, binary_f1, read_ch
 from stilts_core.evaluation.scorers.bitext import above, best_threshold, collect_candidates, pair_score
 from stilts_core.evaluation.scorers.ranking import mean_average_precision, mean_reciprocal_rank
 from stilts_core.evaluation.scorers.squad import Question, read_json
-from stilts_core.evaluation.scorers.tagging import chunk_score, read_tags, token_accuracy
 from stilts_core.evaluation.scoring.request import Request
 from stilts_core.evaluation.scoring.tasks import metric_of
 
@@ -160,6 +159,8 @@ def _accuracy_f1(request: Request, predictions: Path) -> Scored:
 
 
 def _tag_f1(request: Request, predictions: Path) -> Scored:
+    from stilts_core.evaluation.scorers.tagging import chunk_score, read_tags, token_accuracy
+
     gold, predicted = read_tags(request.gold), read_tags(predictions)
     chunks = chunk_score(gold, predicted, request.options.seqeval or _rules(request).seqeval.value)
     metrics = {"score": chunks.f1, "f1": chunks.f1, "precision": chunks.precision, "recall": chunks.recall}
@@ -176,6 +177,8 @@ def _tag_f1(request: Request, predictions: Path) -> Scored:
 
 
 def _tag_accuracy(request: Request, predictions: Path) -> Scored:
+    from stilts_core.evaluation.scorers.tagging import read_tags, token_accuracy
+
     value = token_accuracy(read_tags(request.gold), read_tags(predictions))
     return Scored({"score": value, "accuracy": value})
 

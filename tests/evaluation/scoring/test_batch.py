@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,18 @@ def test_one_file_in_words_and_as_json(folder, capsys):
         "protocol": "jiant",
         "metrics": {"score": 66.66666666666666, "accuracy": 66.66666666666666},
     }
+
+
+def test_scoring_labels_and_answers_imports_nothing_heavy(folder):
+    script = (
+        "import sys, stilts_core.cli.main as m; m.main(['score', '--batch', 'batch.jsonl']);"
+        "heavy = {'torch', 'transformers', 'pyarrow', 'numpy', 'rich'}; sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
+    )
+    (folder / "gold.json").write_text("[]", encoding="utf-8")
+    lines = [request(), request(task="mlqa", gold="gold.json", predictions="gold.json"), request(task="bucc")]
+    (folder / "batch.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
