@@ -64,6 +64,13 @@ def test_the_command_reads_paths_beside_the_batch(folder, capsys):
     assert main(["score", "--batch", str(folder / "none.jsonl")]) == 66
 
 
+def test_a_batch_may_come_through_a_pipe(folder):
+    command = [sys.executable, "-c", "import stilts_core.cli.main as m; m.main(['score', '--batch', '-'])"]
+    given = f"{request()}\n".encode() + b"\xff\n" + request(id=2).encode()
+    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False)
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [1, None, 2]
+
+
 def test_one_file_in_words_and_as_json(folder, capsys):
     files = ["--gold", str(folder / "gold.tsv"), "--predictions", str(folder / "guess.tsv")]
     assert main(["score", "--task", "xnli", "--language", "sw", *files]) == 0
@@ -80,7 +87,8 @@ def test_one_file_in_words_and_as_json(folder, capsys):
 def test_scoring_labels_and_answers_imports_nothing_heavy(folder):
     script = (
         "import sys, stilts_core.cli.main as m; m.main(['score', '--batch', 'batch.jsonl']);"
-        "heavy = {'torch', 'transformers', 'pyarrow', 'numpy', 'rich'}; sys.exit(' '.join(heavy & set(sys.modules)) or 0)"
+        "heavy = {'torch', 'transformers', 'pyarrow', 'numpy', 'rich'} & set(sys.modules);"
+        "sys.exit(' '.join(heavy) or 0)"
     )
     (folder / "gold.json").write_text("[]", encoding="utf-8")
     lines = [request(), request(task="mlqa", gold="gold.json", predictions="gold.json"), request(task="bucc")]
