@@ -140,7 +140,7 @@ def _vectors(path: Path) -> Array:
     except FileNotFoundError as error:
         raise MissingInputError(f"There is no file {path}.") from error
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as an array of numbers (.npy): {error}.") from error
+        raise DataError(f"{path} cannot be read as an array of numbers (.npy).") from error
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
         raise DataError(f"{path} must hold one array of numbers with two dimensions: sentences and their vectors.")
     if not len(vectors) or not vectors.shape[1]:

@@ -127,14 +127,14 @@ def _option(name: str, value: Any, folder: Path) -> Any:
             return float(value)
         case "source_ids" | "target_ids" if isinstance(value, list):
             return tuple(str(id_) for id_ in value)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\0" in value:
         raise SpecError(f"`{name}` must be the path of a file, not {value!r}.")
     return folder / value
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:
     value = document.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise SpecError(f"`{name}` is missing." if value is None else f"`{name}` must be a text, not {value!r}.")
     return value
 

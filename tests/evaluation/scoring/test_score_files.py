@@ -304,6 +304,7 @@ def test_ids_and_vectors_must_belong_together(scored, tmp_path):
         ({"task": "xnlI"}, 'no task "xnlI"|xnli'),
         ({"task": None}, "`task` is missing"),
         ({"gold": 1}, "`gold` must be a text"),
+        ({"gold": "g\0"}, "`gold` must be a text"),
         ({"protocol": "xtreme"}, "xtreme-2020"),
         ({"options": {"seqeval": "1.0"}}, "0.0.12"),
         ({"options": {"neighbors": 1}}, "neighbours"),
