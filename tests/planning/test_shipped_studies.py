@@ -79,6 +79,14 @@ def test_the_benchmark_decides_the_languages() -> None:
     plan = load_plan(next(path for path in JOBS if path.stem == "xtreme-r"), no_data=True).plan
     languages = {cell.target: len(cell.languages) for cell in plan.cells}
     assert languages == {
-        "xnli": 15, "xcopa": 11, "udpos": 38, "panx": 48, "xquad": 12, "mlqa": 7, "tydiqa": 9, "tatoeba": 41,
-        "lareqa": 11, "mewslix": 11,
+        "xnli": 15,
+        "xcopa": 11,
+        "udpos": 38,
+        "panx": 48,
+        "xquad": 12,
+        "mlqa": 7,
+        "tydiqa": 9,
+        "tatoeba": 41,
+        "lareqa": 11,
+        "mewslix": 11,
     }
