@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from stilts_core.catalog.models import Head
 from stilts_core.data.batches import inference_batches
 from stilts_core.data.dataset import Dataset
-from stilts_core.modeling.encoder import encode, encode_states, mean_pool
+from stilts_core.errors import SpecError
+from stilts_core.modeling.encoder import encode, encode_states, encoder_config, encoder_traits
 from stilts_core.modeling.feed import input_tensors
 from stilts_core.modeling.model import TaskModel
+from stilts_core.modeling.pooling import pool
 
 Array = npt.NDArray[Any]
 Tick = Callable[[int, int], None]
@@ -30,14 +32,30 @@ Measured on two cores: at width 256 from 128 tokens on, at 128 from 512, at 64 f
 """
 
 
-def pick_precision(precision: str, device: torch.device, *, width: int, tokens: float) -> torch.dtype:
+def pick_precision(
+    precision: str,
+    device: torch.device,
+    *,
+    width: int,
+    tokens: float,
+    safe: Collection[str] = ("fp32", "bf16"),
+) -> torch.dtype:
     """The dtype of forward passes: with ``auto`` bf16 where the device computes in it and it is the faster one.
 
     Args:
         width: of the encoder.
         tokens: of a forward pass; a processor multiplies small matrices faster in fp32.
+        safe: the precisions that the encoder's architecture stands (`catalog.encoders.EncoderTraits`).
+
+    Raises:
+        SpecError: the precision asked for is none of these.
     """
-    if precision == "fp32":
+    if precision != "auto" and precision not in safe:
+        raise SpecError(
+            f"Forward passes in {precision} overflow in this encoder's architecture; {' and '.join(safe)} are safe.",
+            hint="Set training.precision in the profile to one of these, or to auto.",
+        )
+    if precision == "fp32" or "bf16" not in safe:
         return torch.float32
     if precision == "bf16":
         return torch.bfloat16
@@ -82,7 +100,8 @@ class Inference:
         encoder = model.encoder if isinstance(model, TaskModel) else model
         width = int(encoder.config.hidden_size)  # type: ignore[arg-type, union-attr]
         tokens = min(self.tokens, int(dataset.lengths[features].sum()))
-        dtype = pick_precision(self.precision, self.device, width=width, tokens=tokens)
+        safe = encoder_traits(encoder).precisions
+        dtype = pick_precision(self.precision, self.device, width=width, tokens=tokens, safe=safe)
         was_training = model.training
         model.eval()
         done = 0
@@ -100,7 +119,7 @@ class Inference:
         """Logits of classification (F, labels) or choice (F, 1) heads; rows of features left out are NaN."""
         out: Array | None = None
         for rows, batch in self._batches(dataset, features, model=model):
-            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask"))).float().cpu()
+            logits = model.heads[task](_states(model, batch), batch.get("mask")).float().cpu()
             if out is None:
                 out = np.full((len(dataset.offsets) - 1, logits.shape[1]), np.nan, dtype=np.float32)
             out[rows] = logits.numpy()
@@ -112,7 +131,7 @@ class Inference:
         """Start and end logits of every token, (T,) each; NaN at features left out."""
         out = np.full((len(dataset.ids), 2), np.nan, dtype=np.float32)
         for rows, batch in self._batches(dataset, features, model=model):
-            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask"))).float().cpu()
+            logits = model.heads[task](_states(model, batch)).float().cpu()
             out[_positions(dataset, rows)] = _real(logits.numpy(), batch)
         return np.ascontiguousarray(out[:, 0]), np.ascontiguousarray(out[:, 1])
 
@@ -120,21 +139,25 @@ class Inference:
         """The likeliest label of every token, (T,) int16; -1 at features left out."""
         out = np.full(len(dataset.ids), -1, dtype=np.int16)
         for rows, batch in self._batches(dataset, features, model=model):
-            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask")))
+            logits = model.heads[task](_states(model, batch))
             out[_positions(dataset, rows)] = _real(logits.argmax(-1).cpu().numpy(), batch)
         return out
 
     def pooled_states(self, encoder: nn.Module, dataset: Dataset, pooling: str) -> list[Array]:
-        """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32."""
+        """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32.
+
+        Args:
+            pooling: ``mean`` over the tokens, or ``cls``: what stands for an input in the encoder's architecture.
+        """
+        how = "mean" if pooling == "mean" else encoder_traits(encoder).sentence_pooling(encoder_config(encoder))
         out: list[Array] | None = None
         for rows, batch in self._batches(dataset, None, model=encoder):
             mask = batch.get("mask")
-            states = encode_states(encoder, batch["input_ids"], mask)
+            states = encode_states(encoder, batch["input_ids"], mask, batch.get("segments"))
             if out is None:
                 out = [np.zeros((len(dataset.offsets) - 1, s.shape[-1]), dtype=np.float32) for s in states]
             for vectors, state in zip(out, states, strict=True):
-                pooled = mean_pool(state, mask) if pooling == "mean" else state[:, 0].float()
-                vectors[rows] = pooled.cpu().numpy()
+                vectors[rows] = pool(state, mask, how).float().cpu().numpy()
         return out or []
 
     def head_outputs(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Any:
@@ -147,6 +170,10 @@ class Inference:
             case Head.TAGGING:
                 return self.tag_indices(model, task, dataset, features)
         raise ValueError(f"{dataset.head} has no head to run")
+
+
+def _states(model: TaskModel, batch: dict[str, Tensor]) -> Tensor:
+    return encode(model.encoder, batch["input_ids"], batch.get("mask"), batch.get("segments"))
 
 
 def _positions(dataset: Dataset, features: Array) -> Array:

@@ -64,7 +64,7 @@ def _files(stages: Iterable[Stage], tasks: set[str]) -> dict[_Key, list[DataFile
 
 def _records(file: DataFile, task: Task, language: str, root: DataRoot, memory: TallyMemory) -> int | None:
     for strict in (False, True):
-        way = Way(file.format, task.labels, language, file.rows, file.columns, strict)
+        way = Way(file.format, task.labels, language, file.rows, dict(file.columns) or None, strict)
         key = way.key([file.sha256])
         if (known := memory.recall(key)) is not None:
             return known.records

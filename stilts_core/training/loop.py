@@ -119,7 +119,7 @@ def train(
     total = len(schedule.order)
     budget = micro_tokens or MICRO_TOKENS[device.type]
     tokens = min(budget, schedule.tokens_per_step() / engine.ranks)
-    dtype = pick_precision(precision, device, width=engine.width, tokens=tokens)
+    dtype = pick_precision(precision, device, width=engine.width, tokens=tokens, safe=engine.precisions)
     numbers = np.zeros(len(schedule.streams), dtype=np.int64)
     history = History()
     patience = schedule.hyper.patience if score_dev else 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stilts_core.data.records import ChoiceRecord, PairRecord
-from stilts_core.data.tokenise.encoder import Encoded, Frame, TextEncoder
+from stilts_core.data.tokenise.encoder import Encoded, Frame, TextEncoder, segments
 from stilts_core.data.tokenise.part import Part
 from stilts_core.data.tokenise.ragged import Ints, Pieces
 
@@ -17,10 +17,11 @@ WITHOUT_LABEL = -1
 def pairs(encoder: TextEncoder, records: Sequence[PairRecord], labels: Sequence[str], max_length: int) -> Part:
     """Classification: one feature a pair or a text; of a pair that is too long, the longer text loses its end first.
 
-    Columns: label (E), -1 where the file has none. Examples: id, label.
+    Columns: label (E), -1 where the file has none; second (F). Examples: id, label.
     """
     if all(record.text_b is None for record in records):
         frame, pieces, encoded, truncated = _single_texts(encoder, records, max_length)
+        kept_first = pieces.lengths.sum(axis=1)  # the second text would begin where the feature ends
     else:
         frame = encoder.pair
         encoded = encoder.encode([text for record in records for text in (record.text_a, record.text_b or "")])
@@ -36,7 +37,7 @@ def pairs(encoder: TextEncoder, records: Sequence[PairRecord], labels: Sequence[
         ids=_values(encoder, frame, encoded, pieces),
         offsets=pieces.offsets,
         example_of=np.arange(len(records)),
-        columns={"label": np.array(label, dtype=np.int32)},
+        columns={"label": np.array(label, dtype=np.int32), **segments(frame, kept_first)},
         examples=[{"id": record.id, "label": record.label} for record in records],
         counts={"truncated": truncated, **encoded.fertility},
     )
@@ -48,7 +49,7 @@ def choices(encoder: TextEncoder, records: Sequence[ChoiceRecord], max_length: i
     Of a context that is too long the beginning is cut away, since the end is what a choice continues; of a choice that
     leaves no room for any context, the end.
 
-    Columns: label (E), -1 where the file has none. Examples: id, label.
+    Columns: label (E), -1 where the file has none; second (F). Examples: id, label.
     """
     encoded = encoder.encode([text for record in records for text in (record.context, *record.choices)])
     counts = np.array([len(record.choices) for record in records], dtype=np.int64)
@@ -68,7 +69,7 @@ def choices(encoder: TextEncoder, records: Sequence[ChoiceRecord], max_length: i
         ids=_values(encoder, encoder.pair, encoded, pieces),
         offsets=pieces.offsets,
         example_of=example_of,
-        columns={"label": np.array(label, dtype=np.int32)},
+        columns={"label": np.array(label, dtype=np.int32), **segments(encoder.pair, kept_context)},
         examples=[{"id": record.id, "label": record.label} for record in records],
         counts={"truncated": int(np.count_nonzero(lengths[context] + lengths[choice] > room)), **encoded.fertility},
     )
