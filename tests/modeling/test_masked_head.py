@@ -37,7 +37,7 @@ def test_the_head_of_a_release_gives_the_logits_of_the_release(tmp_path: Path, r
     assert (tmp_path / "model.safetensors.index.json").is_file() is sharded
     weights = own_masked_head(tmp_path)
     assert weights is not None
-    head = MaskedHead(16, 40)
+    head = MaskedHead(16, 40, 16)
     assert adopt(head, weights, model.config.layer_norm_eps)
     encoder = load_encoder(tmp_path).eval()
     ids = torch.tensor([[5, 6, 7, 8]])
@@ -51,7 +51,7 @@ def test_the_head_of_a_release_gives_the_logits_of_the_release(tmp_path: Path, r
 def test_a_head_that_a_stage_wrote_is_found_again(tmp_path: Path) -> None:
     XLMRobertaModel(XLMRobertaConfig(**SMALL), add_pooling_layer=False).save_pretrained(tmp_path)
     assert own_masked_head(tmp_path) is None
-    head = MaskedHead(16, 40)
+    head = MaskedHead(16, 40, 16)
     write_masked_head(tmp_path, head.state_dict())
     found = own_masked_head(tmp_path)
     assert found is not None
@@ -60,7 +60,7 @@ def test_a_head_that_a_stage_wrote_is_found_again(tmp_path: Path) -> None:
 
 
 def test_a_head_of_another_size_is_left_alone() -> None:
-    head, other = MaskedHead(16, 40), MaskedHead(16, 41)
+    head, other = MaskedHead(16, 40, 16), MaskedHead(16, 41, 16)
     before = {name: tensor.clone() for name, tensor in head.state_dict().items()}
     assert not adopt(head, other.state_dict())
     assert all(torch.equal(before[name], tensor) for name, tensor in head.state_dict().items())
