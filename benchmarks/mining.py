@@ -3,8 +3,9 @@
     python benchmarks/mining.py [--rows 20000] [--width 768] [--repeats 3] [--threads N] [--programs faiss numpy torch]
 
 Half of the rows have a translation: the same vector with noise. Every search runs in a process of its own, the programs
-take turns, and the table gives the median seconds of the search alone (vectors read, packages loaded), its processor seconds, the peak memory
-of the whole process, and how many neighbours differ from FAISS's. ``numpy`` needs no torch; ``torch`` proposes in bf16.
+take turns, and the table gives the median seconds of the search alone (vectors read, packages loaded), its processor
+seconds, the peak memory of the whole process, and how many neighbours differ from FAISS's. ``numpy`` needs no torch;
+``torch`` proposes in bf16.
 """
 
 from __future__ import annotations
@@ -109,9 +110,7 @@ def main() -> int:
                 runs[program].append(measure(program, folder, given.threads))
         reference = np.load(folder / f"{given.programs[0]}.npy")
         print(f"{given.rows} x {given.rows} x {given.width}, both directions, k = {K}, {given.threads} threads")
-        print(
-            f"{'program':<8} {'seconds':>9} {'range':>17} {'CPU s':>8} {'peak GiB':>9}  neighbours unlike {given.programs[0]}'s"
-        )
+        print(f"{'program':<8} {'seconds':>9} {'range':>17} {'CPU s':>8} {'peak GiB':>9}  unlike {given.programs[0]}'s")
         for program, results in runs.items():
             seconds = [result["seconds"] for result in results]
             unlike = int((np.load(folder / f"{program}.npy") != reference).sum())

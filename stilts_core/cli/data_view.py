@@ -88,10 +88,10 @@ def show_layout(console: Console, layout: Layout) -> None:
             places = _table("", "")
             for index, place in enumerate(split.places):
                 places.add_row(Text("" if not index else "or", "dim"), Text(place.path, "cyan", overflow="fold"))
-                if place.pair:
-                    places.add_row(Text("with", "dim"), Text(place.pair, "cyan", overflow="fold"))
+                for more in filter(None, (place.pair, place.right)):
+                    places.add_row(Text("with", "dim"), Text(more, "cyan", overflow="fold"))
                 only = f" in {_codes(place.languages)}" if place.languages else ""
-                places.add_row("", Text(f"{place.format}{only}", "dim"))
+                places.add_row("", Text(f"{place.format}{only}{', one file or several' * place.several}", "dim"))
             _print(console, places)
     if layout.formats:
         _section(console, "Formats")

@@ -40,16 +40,18 @@ class Needs:
     Attributes:
         training: task → language of its training set → who trains on it.
         scoring: task → language → the split that is asked for first.
+        few: task → language of which a few labelled examples are learnt, of either set → who learns them.
         study: they are those of a study, which cannot run if one is blocked.
     """
 
     training: Mapping[str, Mapping[str, tuple[str, ...]]]
     scoring: Mapping[str, Mapping[str, Split]]
+    few: Mapping[str, Mapping[str, tuple[str, ...]]]
     study: bool
 
     def tasks(self) -> tuple[str, ...]:
         """Every task with a file that is needed."""
-        return tuple(dict.fromkeys((*self.training, *self.scoring)))
+        return tuple(dict.fromkeys((*self.training, *self.scoring, *self.few)))
 
 
 def needs_of(catalogue: Catalogue, names: Iterable[str]) -> Needs:
@@ -74,7 +76,7 @@ def needs_of_study(catalogue: Catalogue, spec: Spec) -> Needs:
                 languages = use.languages if use.mlm is None else catalogue.languages_of(use.mlm)
                 needs.train(task, languages, f"curriculum {curriculum.name}")
     for target in spec.targets:
-        needs.target(target, f"target {target.task}")
+        needs.target(target, f"target {target.name}")
     return needs.done(study=True)
 
 
@@ -83,6 +85,7 @@ class _Collected:
         self._catalogue = catalogue
         self._training: dict[str, dict[str, dict[str, None]]] = {}
         self._scoring: dict[str, dict[str, Split]] = {}
+        self._few: dict[str, dict[str, dict[str, None]]] = {}
 
     def train(self, task: Task, languages: Sequence[str] | None, who: str) -> None:
         for part in self._catalogue.parts_of(task):
@@ -100,17 +103,21 @@ class _Collected:
         for trained in self._catalogue.training_tasks(task):
             if trained.train or trained.parts:
                 self.train(trained, None, who)
+        if target.translate_train:
+            self.train(self._catalogue.training_task(task), target.translate_train.languages, who)
+        for language in target.few_shot.languages if target.few_shot else ():
+            self._few.setdefault(task.name, {}).setdefault(language, {})[who] = None
         if not (task.test or (task.dev and who != task.name)):
             return
         languages = target.languages if target.languages is not None else task.languages
         self._scoring.setdefault(task.name, {}).update(dict.fromkeys(languages, target.split))
 
     def done(self, *, study: bool) -> Needs:
-        training = {
-            task: {code: tuple(users) for code, users in languages.items()}
-            for task, languages in self._training.items()
-        }
-        return Needs(training, self._scoring, study)
+        training, few = (
+            {task: {code: tuple(users) for code, users in languages.items()} for task, languages in needed.items()}
+            for needed in (self._training, self._few)
+        )
+        return Needs(training, self._scoring, few, study)
 
 
 def blocked(states: Iterable[FileState], needs: Needs) -> list[Blocked]:
@@ -138,6 +145,10 @@ def blocked(states: Iterable[FileState], needs: Needs) -> list[Blocked]:
         everyone = tuple(dict.fromkeys(user for users in languages.values() for user in users))
         if (task, "dev", "en") in found and not usable(task, "dev", "en"):
             add("choosing", task, "dev", "en", everyone)
+    for task, languages in needs.few.items():
+        for language, users in languages.items():
+            if not usable(task, "train", language) and not usable(task, "dev", language):
+                add("training", task, "train", language, users)
     for task, splits in needs.scoring.items():
         for language, split in splits.items():
             other: Split = "dev" if split == "test" else "test"

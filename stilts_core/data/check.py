@@ -104,7 +104,10 @@ def _states(survey: Survey, task: Task, needs: Needs) -> Iterable[FileState]:
         if not getattr(task, split):
             continue
         wanted = _wanted(task, split, needs)
-        others = () if needs.study else survey.languages(task, split)
+        others = survey.languages(task, split)
+        if needs.study:  # what may take the place of a file that is missing
+            scored = () if split == "train" else needs.scoring.get(task.name, ())
+            others = (*scored, *(() if split == "test" else needs.few.get(task.name, ())))
         for language in dict.fromkeys((*wanted, *others)):
             state = survey.file(task, split, language)
             if state.paths or language in wanted:
@@ -136,6 +139,7 @@ def _file(state: FileState) -> dict[str, Any]:
         "state": state.state,
         "paths": list(state.paths),
         "pair": state.pair,
+        "right": state.right,
         "format": state.source.format if state.source else None,
         "records": state.records,
         "expected": state.expected,

@@ -15,7 +15,7 @@ from stilts_core.errors import DataError, StiltsError
 
 State = Literal["present", "different", "withheld", "unusable", "missing"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
-_SMALL = 4 << 20  # bytes of a file that is read record by record in any case
+_SMALL = 512 << 10  # bytes of a file that is read record by record in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class FileState:
     Attributes:
         paths: where they lie (several are one set, read one after another); empty where there is none.
         pair: the second file, for formats of two.
+        right: the file of right pairs, for sentences to mine.
         source: the place of the catalogue at which they were found.
         looked_for: every place where they were looked for in vain.
         records: how many there are; None where they could not be counted.
@@ -38,6 +39,7 @@ class FileState:
     language: str
     paths: tuple[str, ...] = ()
     pair: str | None = None
+    right: str | None = None
     source: Source | None = None
     looked_for: tuple[str, ...] = ()
     records: int | None = None
@@ -129,7 +131,8 @@ class Survey:
 
     def _one_set(self, state: FileState, source: Source, found: list[list[str]], places: list[str]) -> FileState:
         pair = found[1][0] if len(found) > 1 else None
-        state = replace(state, paths=tuple(found[0]), pair=pair, source=source)
+        right = self._root.find(self._catalogue.source_path(source.gold, state.language)) if source.gold else []
+        state = replace(state, paths=tuple(found[0]), pair=pair, right=right[0] if right else None, source=source)
         for place, paths in zip(places, found, strict=True):
             if len(paths) > 1 and not source.several:
                 names = ", ".join(paths[:4])
@@ -143,19 +146,20 @@ class Survey:
         return Tally(sum(part.records for part in parts), gold)
 
     def _one(self, task: Task, state: FileState, source: Source, path: str) -> Tally:
-        files = [path] if state.pair is None else [path, state.pair]
+        files = [file for file in (path, state.pair, state.right) if file]
         digests = [self._root.digest(file) for file in files]
         strict = self._strict or sum(found.size for found in digests) <= _SMALL
         way = Way(source.format, task.labels, state.language, source.rows, source.columns, strict)
         key = way.key(found.sha256 for found in digests)
         known = self._memory.recall(key)
         if known is None:
-            local = [self._root.fetch(file) for file in files]
+            local = {file: self._root.fetch(file) for file in files}
+            pair, right = (local[file] if file else None for file in (state.pair, state.right))
             try:
-                known = tally(way, *local)
+                known = tally(way, local[path], pair, right)
             except DataError as error:  # a path that is told is one of the root
                 message = error.message
-                for file, place in zip(files, local, strict=True):
+                for file, place in local.items():
                     message = message.replace(str(place), file)
                 raise DataError(message, hint=error.hint) from error
             self._memory.keep(key, known)

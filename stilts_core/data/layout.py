@@ -19,11 +19,16 @@ class Place:
     """One place where the files of a split may lie.
 
     Attributes:
+        pair: the second file, for formats of two.
+        right: the file of right pairs, for sentences to mine.
+        several: the path may fit several files, which are read one after another.
         languages: where it does not hold all of the split's.
     """
 
     path: str
     pair: str | None
+    right: str | None
+    several: bool
     format: str
     languages: tuple[str, ...]
 
@@ -162,7 +167,8 @@ def _place(catalogue: Catalogue, source: Source, language: str | None, languages
         return pattern if language is None else catalogue.source_path(pattern, language)
 
     only = () if source.languages is None or set(source.languages) >= set(languages) else source.languages
-    return Place(path(source.path), path(source.pair) if source.pair else None, source.format, tuple(only))
+    pair, right = (path(pattern) if pattern else None for pattern in (source.pair, source.gold))
+    return Place(path(source.path), pair, right, source.several, source.format, tuple(only))
 
 
 def _size(task: Task, split: Split, languages: tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ from stilts_core.data.readers.lines import FETCH_AGAIN
 from stilts_core.data.readers.own import Columns
 from stilts_core.data.readers.pairs import NO_GOLD
 from stilts_core.data.readers.spans import of_language
+from stilts_core.data.records import SearchRecord
 from stilts_core.errors import DataError, MissingInputError
 from stilts_core.model import digest
 
@@ -68,13 +69,14 @@ class Way:
         return digest([_VERSION, list(sha256), read])
 
 
-def tally(way: Way, path: Path, pair: Path | None = None) -> Tally:
+def tally(way: Way, path: Path, pair: Path | None = None, gold: Path | None = None) -> Tally:
     """Count the records of a file.
 
     Args:
         way: how it is read.
         path: the file.
         pair: its second file, where it has one.
+        gold: its file of right pairs, where it has one.
 
     Raises:
         DataError: the file has the wrong content.
@@ -87,6 +89,7 @@ def tally(way: Way, path: Path, pair: Path | None = None) -> Tally:
                 way.format,
                 path,
                 pair=pair,
+                gold=gold,
                 labels=way.labels,
                 language=way.language,
                 rows=way.rows,
@@ -105,7 +108,10 @@ def tally(way: Way, path: Path, pair: Path | None = None) -> Tally:
 
 
 def tally_records(records: Sequence[Any]) -> Tally:
-    """The tally of records that were read."""
+    """The tally of records that were read. Where texts look for others, those that look are counted."""
+    if records and isinstance(records[0], SearchRecord):
+        looking = [record for record in records if not record.candidate]
+        return Tally(len(looking), "present" if all(record.keys is not None for record in looking) else "absent")
     if not records or not hasattr(records[0], "has_gold"):
         return Tally(len(records))
     if not all(record.has_gold for record in records):
@@ -140,7 +146,7 @@ class TallyMemory:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BufferedReader]:
-    with path.open("rb", buffering=1 << 20) as lines:
+    with BufferedReader(path.open("rb", buffering=0), 1 << 20) as lines:
         if lines.peek(3)[:3] == b"\xef\xbb\xbf":
             lines.read(3)
         yield lines

@@ -143,21 +143,30 @@ class Inference:
             out[_positions(dataset, rows)] = _real(logits.argmax(-1).cpu().numpy(), batch)
         return out
 
-    def pooled_states(self, encoder: nn.Module, dataset: Dataset, pooling: str) -> list[Array]:
+    def pooled_states(
+        self, encoder: nn.Module, dataset: Dataset, pooling: str, *, keep: Collection[int] | None = None
+    ) -> list[Array | None]:
         """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32.
 
         Args:
             pooling: ``mean`` over the tokens, or ``cls``: what stands for an input in the encoder's architecture.
+            keep: the states that are wanted; None stands in the place of the others. Default: all.
         """
         how = "mean" if pooling == "mean" else encoder_traits(encoder).sentence_pooling(encoder_config(encoder))
-        out: list[Array] | None = None
+        out: list[Array | None] | None = None
         for rows, batch in self._batches(dataset, None, model=encoder):
             mask = batch.get("mask")
             states = encode_states(encoder, batch["input_ids"], mask, batch.get("segments"))
             if out is None:
-                out = [np.zeros((len(dataset.offsets) - 1, s.shape[-1]), dtype=np.float32) for s in states]
+                out = [
+                    np.zeros((len(dataset.offsets) - 1, state.shape[-1]), dtype=np.float32)
+                    if keep is None or number in keep
+                    else None
+                    for number, state in enumerate(states)
+                ]
             for vectors, state in zip(out, states, strict=True):
-                vectors[rows] = pool(state, mask, how).float().cpu().numpy()
+                if vectors is not None:
+                    vectors[rows] = pool(state, mask, how).float().cpu().numpy()
         return out or []
 
     def head_outputs(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Any:

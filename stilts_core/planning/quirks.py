@@ -56,8 +56,8 @@ def _files(stages: Iterable[Stage], tasks: set[str]) -> dict[_Key, list[DataFile
         if not isinstance(stage.params, TaskParams) or stage.params.task not in tasks:
             continue
         for file in stage.files:
-            split, language, *pair = file.role.split("/")
-            if not pair:
+            split, *number, language = file.role.split("/")
+            if not number or number[0].isdecimal():  # else it is the pair, or the right pairs, of a language's files
                 found.setdefault((stage.params.task, cast(Split, split), language), {})[file.path] = file
     return {key: list(files.values()) for key, files in found.items()}
 

@@ -9,7 +9,7 @@ from typing import get_args
 from pydantic import ValidationError
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Head, Hyper, Source, Task
+from stilts_core.catalog.models import Head, Hyper, Metric, Source, Task
 from stilts_core.catalog.nearest import unknown
 from stilts_core.errors import SpecError
 from stilts_core.spec.document import Problem, report, show
@@ -162,6 +162,8 @@ class _Check:
             allowed = (*task.languages, *task.extra_languages)
             self._codes(target.languages, allowed, f" of {task.name}", (*place, "languages"))
         self._share(target.rows, (*place, "rows"))
+        if task.head is Head.RETRIEVAL and task.metric is not Metric.RETRIEVAL_ACCURACY and target.rows != _WHOLE:
+            self.say(f"the rows of {task.name} belong to each other; it takes a `limit`", *place, "rows")
         if task.head is Head.RETRIEVAL:
             for option in ("train_limit", "few_shot", "translate_train"):
                 if getattr(target, option) is not None:

@@ -230,7 +230,7 @@ BAD = [
     ("copa-xml", COPA.format("cause", "1", " "), "item 1: the element `p` is missing or empty"),
     ("copa-xml", "<copa-corpus>\n<item>", ":2: no valid XML"),
     ("copa-xml", '<!DOCTYPE c [<!ENTITY a "b">]><c/>', "defines entities"),
-    ("ccg-tsv", "the cat NP N\n", ":1: 1 columns where words and categories are expected"),
+    ("ccg-tsv", "the cat NP N\n", ":1: 1 column where words and categories are expected"),
     ("ccg-tsv", "the cat\tN N\nthe\tN N\n", ":2: 1 words and 2 categories"),
 ]
 

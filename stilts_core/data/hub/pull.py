@@ -139,7 +139,8 @@ def source_of(task: Task) -> HubSource:
 
 def target_of(task: Task, file: HubFile) -> Source:
     """The place of the catalogue that a file of the hub fills."""
-    return next(source for source in getattr(task, file.split) if source.path == file.path)
+    sources: tuple[Source, ...] = getattr(task, file.split)
+    return next(source for source in sources if source.path == file.path)
 
 
 def _jobs(catalogue: Catalogue, task: Task, languages: Sequence[str] | None) -> list[_Job]:
@@ -256,6 +257,6 @@ def _publish(
             document = {"format": 1, "files": dict(sorted({**known, **files}.items()))}
             write_atomically(note, (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode())
     except BaseException:
-        for path in moved:
-            path.unlink(missing_ok=True)
+        for target in moved:
+            target.unlink(missing_ok=True)
         raise

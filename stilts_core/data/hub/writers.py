@@ -22,7 +22,7 @@ Written = int
 _BREAKS = re.compile(r"[\t\r\n\v\f]+")
 _NOT_IN_WORDS = re.compile("[\\s\u200c]+")
 _LINE_BREAKS = re.compile(r"[\r\n]+")
-_HELLASWAG = ("ind", "activity_label", "ctx_a", "ctx_b", "ctx", "endings", "source_id", "split", "split_type", "label")
+_HELLASWAG = ("ctx_a", "ctx_b", "endings", "ind", "activity_label", "ctx", "source_id", "split", "split_type", "label")
 _XCOPA = ("premise", "choice1", "choice2", "question", "label", "idx", "changed")
 _COSMOS = ("id", "context", "question", "answer0", "answer1", "answer2", "answer3", "label")
 _SOCIAL = ("context", "question", "answerA", "answerB", "answerC")
@@ -215,7 +215,7 @@ _WRITERS: dict[str, Callable[[Iterable[Row], IO[str]], Written]] = {
     "anli-jsonl": _anli,
     "squad-json": _squad,
     "tydiqa-json": _squad,
-    "hellaswag-jsonl": lambda rows, out: _chosen(_HELLASWAG, 6)(
+    "hellaswag-jsonl": lambda rows, out: _chosen(_HELLASWAG, 3)(
         ({**row, "label": None if row["label"] in ("", None) else row["label"]} for row in rows), out
     ),
     "xcopa-jsonl": _chosen(_XCOPA, 5),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stilts_core.data.readers.lines import FETCH_AGAIN, checked_label, read_lines
+from stilts_core.data.readers.pairs import columns
 from stilts_core.data.records import TagRecord
 from stilts_core.errors import DataError
 
@@ -84,7 +85,9 @@ def read_ccg(path: Path, labels: Sequence[str]) -> list[TagRecord]:
         where = f"{path}:{number}"
         cells = line.split("\t")
         if len(cells) != 2:
-            raise DataError(f"{where}: {len(cells)} columns where words and categories are expected.", hint=FETCH_AGAIN)
+            raise DataError(
+                f"{where}: {columns(len(cells))} where words and categories are expected.", hint=FETCH_AGAIN
+            )
         words, tags = cells[0].split(), cells[1].split()
         if not words or len(words) != len(tags):
             raise DataError(f"{where}: {len(words)} words and {len(tags)} categories.", hint=FETCH_AGAIN)

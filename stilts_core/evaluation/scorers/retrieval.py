@@ -8,9 +8,7 @@ import numpy as np
 
 from stilts_core.data.dataset import Array
 from stilts_core.errors import DataError
-
-_BLOCK_BYTES = 64 * 2**20
-_BLOCK_COLUMNS = 2**16
+from stilts_core.evaluation import neighbours
 
 
 def normalised(vectors: Array) -> Array:
@@ -35,20 +33,10 @@ def nearest(queries: Array, index: Array) -> Array:
     """
     queries, index = normalised(queries), normalised(index)
     bonus = np.where(index.any(axis=1), np.float32(0), np.float32(0.5))
-    columns = max(1, min(len(index), _BLOCK_COLUMNS))
-    rows = max(1, _BLOCK_BYTES // (4 * columns))
-    found = np.zeros(len(queries), dtype=np.int64)
-    for top in range(0, len(queries), rows):
-        block = queries[top : top + rows]
-        best = np.full(len(block), -np.inf, dtype=np.float32)
-        for left in range(0, len(index), columns):
-            nearness = block @ index[left : left + columns].T + bonus[left : left + columns]
-            candidate = nearness.argmax(axis=1)
-            value = nearness[np.arange(len(block)), candidate]
-            better = value > best
-            best[better] = value[better]
-            found[top : top + rows][better] = candidate[better] + left
-    return found
+    if bonus.any():
+        ones = np.ones(len(queries), dtype=np.float32)
+        queries, index = np.column_stack((queries, ones)), np.column_stack((index, bonus))
+    return neighbours.nearest(queries, index, 1).rows[:, 0]
 
 
 def english_order(english: Sequence[str]) -> list[int]:

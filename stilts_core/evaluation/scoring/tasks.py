@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stilts_core.catalog.load import load_catalogue
 from stilts_core.errors import SpecError
 
 ALIASES = {
@@ -13,8 +14,6 @@ ALIASES = {
 }
 """Other names of tasks → the catalogue's; ``bucc2018`` is what XTREME calls its folder."""
 
-_METRICS = {"bucc": "bitext-f1", "lareqa": "map-20", "mewslix": "mewsli"}
-
 
 def metric_of(task: str) -> str:
     """The measure of a task, as in `catalog.models.Metric`.
@@ -22,12 +21,7 @@ def metric_of(task: str) -> str:
     Raises:
         SpecError: no such task, or it has no measure.
     """
-    from stilts_core.catalog.load import load_catalogue
-
-    name = ALIASES.get(task, task)
-    if name in _METRICS:
-        return _METRICS[name]
-    metric = load_catalogue().task(name).metric
+    metric = load_catalogue().task(ALIASES.get(task, task)).metric
     if metric is None:
         raise SpecError(f"The task {task} has no measure: nothing of it can be scored.")
     return metric.value
