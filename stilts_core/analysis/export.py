@@ -121,26 +121,29 @@ def _submission(
         if manifest is None:
             problems.append(f"{entry.folder} has not been evaluated yet (stage {cell.fingerprint[:12]}).")
             continue
+        lacking: dict[str, list[str]] = {}
         for language in entry.languages:
-            problem = _take(entry, cell, manifest, language, sources)
-            if problem:
-                problems.append(problem)
+            reason = _take(entry, cell, manifest, language, sources)
+            if reason:
+                lacking.setdefault(reason, []).append(language)
+        for reason, languages in lacking.items():
+            problems.append(f"{entry.folder} lacks {', '.join(languages)}: {reason}.")
     return Submission(name, chosen, sources, tuple(problems))
 
 
 def _take(
     entry: Entry, cell: Cell, manifest: Manifest, language: str, sources: dict[str, tuple[str, FileRecord]]
 ) -> str | None:
-    """Notes where a language's file lies, or says why there is none."""
+    """Notes where a language's file lies, or says why there is none, in words that follow a colon."""
     split = cell.languages.get(language)
     if split is None:
-        return f"{entry.file(language)} is missing: the study does not evaluate {entry.folder} in {language}."
+        return "the study does not evaluate it there"
     if split != "test":
-        return f"{entry.file(language)} is missing: {language} was evaluated on its {split} set, not on the test set."
+        return f"evaluated on the {split} set, not on the test set"
     ending = f"/{split}-{language}{entry.suffix}"
     names = [name for name in manifest.files if name.startswith("predictions/") and name.endswith(ending)]
     if not names:
-        return f"{entry.file(language)} is missing: stage {cell.fingerprint[:12]} has committed no such predictions."
+        return f"stage {cell.fingerprint[:12]} has committed no such predictions"
     key = attempt_prefix(manifest.fingerprint, manifest.attempt) + names[0]
     sources[entry.file(language)] = (key, manifest.files[names[0]])
     return None

@@ -34,7 +34,8 @@ def index(root: str, profile_path: Path | None) -> int:
     with console.status("reading") as status:
         written = opened.write_index(lambda path: status.update(f"reading {path}"))
     size = sum(entry.size for entry in written.files.values())
-    click.echo(f"{len(written.files)} files, {size / 2**20:.1f} MiB, are in the index of {opened.uri}.")
+    count = "1 file" if len(written.files) == 1 else f"{len(written.files)} files"
+    click.echo(f"{count}, {size / 2**20:.1f} MiB, in the index of {opened.uri}.")
     return 0
 
 

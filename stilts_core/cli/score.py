@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,9 +120,11 @@ def _batch(batch: Path) -> int:
     from stilts_core.evaluation.scoring.batch import score_lines
 
     refused = total = 0
+    piped = str(batch) == "-"
     try:
-        with sys.stdin if str(batch) == "-" else batch.open(encoding="utf-8", errors="surrogateescape") as lines:
-            for answer in score_lines(lines, Path() if str(batch) == "-" else batch.parent):
+        # A byte that is no UTF-8 costs its own line only.
+        with click.open_file(batch, encoding="utf-8", errors="surrogateescape") as lines:
+            for answer in score_lines(lines, Path() if piped else batch.parent):
                 total += 1
                 refused += answer.error is not None
                 for note in answer.notes:
@@ -131,8 +132,8 @@ def _batch(batch: Path) -> int:
                 click.echo(answer.line())
     except FileNotFoundError as error:
         raise MissingInputError(f"There is no file {batch}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{batch} cannot be read as lines of text: {error}.") from error
+    except OSError as error:
+        raise SpecError(f"{batch} cannot be read: {error.strerror}.") from error
     if refused:
         click.echo(f"{refused} of {total} lines could not be scored: their answers say why.", err=True)
     return 0

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ class TallyMemory:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BufferedReader]:
+def _opened(path: Path) -> Iterator[BufferedReader[FileIO]]:
     with BufferedReader(path.open("rb", buffering=0), 1 << 20) as lines:
         if lines.peek(3)[:3] == b"\xef\xbb\xbf":
             lines.read(3)

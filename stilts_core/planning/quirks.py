@@ -63,8 +63,9 @@ def _files(stages: Iterable[Stage], tasks: set[str]) -> dict[_Key, list[DataFile
 
 
 def _records(file: DataFile, task: Task, language: str, root: DataRoot, memory: TallyMemory) -> int | None:
+    columns = dict(file.columns) if file.columns else None
     for strict in (False, True):
-        way = Way(file.format, task.labels, language, file.rows, dict(file.columns) or None, strict)
+        way = Way(file.format, task.labels, language, file.rows, columns, strict)
         key = way.key([file.sha256])
         if (known := memory.recall(key)) is not None:
             return known.records

@@ -81,7 +81,7 @@ def test_an_arm_that_is_not_whole_is_refused(place: Path, plan: Plan, capsys: py
     ("how", "problem"),
     [
         ({"n": 20}, "xnli/test-ar.tsv holds 20 predictions; the official test file has 5010 examples."),
-        ({"without": ("sw",)}, "xnli/test-sw.tsv is missing: stage"),
+        ({"without": ("sw",)}, "xnli lacks sw: stage"),
     ],
 )
 def test_counts_and_files_are_checked(place: Path, plan: Plan, capsys, how, problem: str) -> None:
@@ -101,7 +101,7 @@ def test_what_was_scored_on_a_development_set_is_no_test_file(
     monkeypatch.setattr(load, "plan_study", lambda *_, **__: plan.model_copy(update={"cells": tuple(cells)}))
     commit(place, plan, curricula=("baseline", "mnli"))
     assert main(["export", "study.yaml", "--out", "out"]) == 66
-    assert "de was evaluated on its dev set, not on the test set" in capsys.readouterr().out
+    assert "xnli lacks de: evaluated on the dev set, not on the test set." in capsys.readouterr().out
 
 
 def test_a_file_that_changed_in_the_store_is_refused(place: Path, plan: Plan) -> None:

@@ -11,9 +11,11 @@ import pytest
 
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.data.blocked import Needs, needs_of, needs_of_study
+from stilts_core.data.bucket_root import BucketRoot
 from stilts_core.data.check import DataReport, check_data
 from stilts_core.data.root import open_data_root
 from stilts_core.spec.study import Study
+from stilts_core.storage.folder import FolderStore
 
 CATALOGUE = load_catalogue()
 PAIRS = "a\tb\tneutral\nc\td\tentailment\n"
@@ -123,3 +125,11 @@ def test_sentences_to_mine_are_counted_on_their_own_side_and_known_without_distr
     assert [quirk.name for quirk in states["dev"].quirks] == ["bucc-without-distractors"]
     assert states["test"].state == "withheld"  # its right pairs are not there
     assert report.exit_code() == 0
+
+
+def test_a_bucket_is_checked_like_a_folder(tmp_path: Path) -> None:
+    files = ["xnli/train-en.tsv", "xnli/dev-en.tsv", "xnli/test-de.tsv"]
+    needs = study([{"task": "xnli", "languages": ["de", "sw"]}])
+    folder = checked(tmp_path, files, needs)
+    bucket = BucketRoot(FolderStore(tmp_path / "data"), tmp_path / "other")
+    assert check_data(bucket, CATALOGUE, needs, cache=tmp_path / "other").states == folder.states

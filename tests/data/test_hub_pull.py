@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, get_args
@@ -175,6 +176,14 @@ def test_a_copy_without_the_configuration_is_refused(tmp_path: Path, capsys: pyt
     assert not list((tmp_path / "data").iterdir())
 
 
+def test_without_the_library_a_pull_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    assert main(["data", "pull", "xnli", "--out", str(tmp_path / "data")]) == 66
+    assert "stilts[train]" in capsys.readouterr().err
+
+
 class FakeHub:
     """Rows out of memory; a commit for every revision."""
 
@@ -182,11 +191,11 @@ class FakeHub:
         self._rows = rows
         self.asked: list[tuple[str, str]] = []
 
-    def resolve(self, hub: str, revision: str) -> str:
-        self.asked.append((hub, revision))
+    def resolve(self, hub: str, revision: str | None, pinned: str) -> str | None:
+        self.asked.append((hub, revision or pinned))
         return COMMIT
 
-    def rows(self, hub: str, config: str, split: str, revision: str) -> Iterable[dict[str, Any]]:
+    def rows(self, hub: str, config: str, split: str, commit: str | None) -> Iterable[dict[str, Any]]:
         return self._rows(config, split)
 
 
@@ -214,11 +223,22 @@ def test_a_second_pull_adds_to_the_record(tmp_path: Path) -> None:
     assert len(note["files"]) == 5
 
 
-def test_a_set_without_a_verified_commit_needs_a_revision(tmp_path: Path) -> None:
-    task = CATALOGUE.task("cosmosqa")
-    with pytest.raises(SpecError, match="could be verified"):
-        pull(CATALOGUE, task, tmp_path, FakeHub(nli))
-    assert not list(tmp_path.iterdir())
+@pytest.mark.train
+@pytest.mark.usefixtures("_no_hub")
+def test_a_set_without_a_verified_commit_needs_a_revision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "pull", "cosmosqa", "--out", str(tmp_path / "data")]) == 64
+    assert "--revision" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.train
+@pytest.mark.usefixtures("_no_hub")
+@pytest.mark.parametrize(("name", "commit"), [("copy", None), (COMMIT, COMMIT)])
+def test_of_a_folder_no_commit_is_made_up(name: str, commit: str | None, tmp_path: Path) -> None:
+    copy = copy_of("copa", tmp_path / name)
+    assert main(["data", "pull", "copa", "--out", str(tmp_path / "data"), "--from", str(copy)]) == 0
+    files = json.loads((tmp_path / "data/copa/copa.provenance.json").read_text())["files"]
+    assert {entry["revision"] for entry in files.values()} == {commit}
 
 
 @pytest.mark.parametrize("task", [name for name in hub_sources() if name not in MAPPED and name in CATALOGUE.tasks])

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stilts_core.planning.load import plan_study
+from stilts_core.data.bucket_root import BucketRoot
+from stilts_core.planning.load import load_plan, plan_study
+from stilts_core.planning.quirks import quirk_notes
+from stilts_core.storage.folder import FolderStore
 
 STUDY = """
 kind: Study
@@ -51,3 +54,12 @@ def test_a_slice_and_a_file_that_cannot_be_read_are_no_faulty_copies(root: Path)
 def test_what_a_plan_notes_is_no_part_of_what_the_study_expects(root: Path) -> None:
     plan = plan_study(root / "study.yaml", data_root=str(root / "data"), cache=root / "cache")
     assert plan.digest() == plan.model_copy(update={"notes": ()}).digest()
+
+
+def test_of_a_bucket_only_what_was_counted_before_is_known(root: Path) -> None:
+    planned = load_plan(root / "study.yaml", data_root=str(root / "data"), cache=root / "cache")
+    bucket = BucketRoot(FolderStore(root / "data"), root / "other")
+    assert quirk_notes(planned.plan.stages, bucket, planned.catalogue, root / "other") == ()
+    assert not (root / "other").exists()  # nothing was downloaded
+    (note,) = quirk_notes(planned.plan.stages, bucket, planned.catalogue, root / "cache")
+    assert "pawsx-lossy" in note

@@ -24,10 +24,22 @@ from stilts_core.storage.hashing import record_of
 class Hub(Protocol):
     """Data sets as rows. Labels are their names, and None where they are withheld."""
 
-    def resolve(self, hub: str, revision: str) -> str:
-        """The commit that a revision means."""
+    def resolve(self, hub: str, revision: str | None, pinned: str) -> str | None:
+        """The commit that a data set is taken at.
 
-    def rows(self, hub: str, config: str, split: str, revision: str) -> Iterable[Row]:
+        Args:
+            hub: its id.
+            revision: what the user asks for, if anything.
+            pinned: what is asked for otherwise; empty where nothing is pinned.
+
+        Returns:
+            None where it cannot be known.
+
+        Raises:
+            SpecError: it is not said which one is meant.
+        """
+
+    def rows(self, hub: str, config: str, split: str, commit: str | None) -> Iterable[Row]:
         """The rows of a split in their order."""
 
 
@@ -100,11 +112,10 @@ def pull(
     jobs = [job for part in catalogue.parts_of(task) for job in _jobs(catalogue, part, languages)]
     there = [path for job in jobs for path in (job.path, job.pair) if path and (out / path).exists()]
     if there and not force:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise SpecError(f"{out / there[0]}{more} is there already.", hint="Write over it with --force.")
-    commits = {
-        source.hub: _commit(hub, source, revision) for source in {job.source.hub: job.source for job in jobs}.values()
-    }
+        more = f" and {len(there) - 1} more are" if len(there) > 1 else " is"
+        raise SpecError(f"{out / there[0]}{more} there already.", hint="Write over what is there with --force.")
+    pinned = {job.source.hub: job.source.revision for job in jobs}
+    commits = {name: hub.resolve(name, revision, commit) for name, commit in pinned.items()}
     try:
         out.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".pull-", dir=out))
@@ -177,17 +188,7 @@ def _jobs(catalogue: Catalogue, task: Task, languages: Sequence[str] | None) -> 
     return jobs
 
 
-def _commit(hub: Hub, source: HubSource, revision: str | None) -> str:
-    wanted = revision or source.revision
-    if not wanted:
-        raise SpecError(
-            f"No revision of {source.hub} is pinned, because none could be verified. {source.note}".rstrip(),
-            hint="Name one with --revision; what it resolves to is recorded beside the files.",
-        )
-    return hub.resolve(source.hub, wanted)
-
-
-def _make(job: _Job, hub: Hub, commit: str, scratch: Path) -> Pulled:
+def _make(job: _Job, hub: Hub, commit: str | None, scratch: Path) -> Pulled:
     where = f"{job.source.hub}, configuration {job.config}, split {job.file.rows}"
     path, pair = scratch / job.path, scratch / job.pair if job.pair else None
     rows = hub.rows(job.source.hub, job.config, job.file.rows, commit)
@@ -222,7 +223,13 @@ def _renamed(rows: Iterable[Row], job: _Job) -> Iterator[Row]:
 
 
 def _publish(
-    out: Path, scratch: Path, jobs: Sequence[_Job], made: Sequence[Pulled], commits: Mapping[str, str], *, force: bool
+    out: Path,
+    scratch: Path,
+    jobs: Sequence[_Job],
+    made: Sequence[Pulled],
+    commits: Mapping[str, str | None],
+    *,
+    force: bool,
 ) -> None:
     """Move the files to their places, then say beside them where they came from."""
     entries: dict[Path, dict[str, Any]] = {}

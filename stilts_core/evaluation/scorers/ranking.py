@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from stilts_core.errors import DataError
 from stilts_core.evaluation.scorers.arithmetic import running_sum
 
@@ -47,6 +45,8 @@ def mean_average_precision(
     Raises:
         DataError: there is no question, or one without target.
     """
+    import numpy as np
+
     if not gold:
         raise DataError("There is nothing to score: no question.")
     values = [average_precision(targets, rankings.get(id_, ()), k) for id_, targets in gold.items()]

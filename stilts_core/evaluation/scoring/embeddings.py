@@ -15,6 +15,7 @@ from stilts_core.evaluation.scorers.accuracy import accuracy, read_labels
 from stilts_core.evaluation.scorers.bitext import Pair, collect_candidates, last_copies, unambiguous
 from stilts_core.evaluation.scorers.ranking import CUT, mean_average_precision, mean_reciprocal_rank
 from stilts_core.evaluation.scorers.retrieval import nearest, normalised
+from stilts_core.evaluation.scorers.squad import read_json
 from stilts_core.evaluation.scoring.request import Ids, Request
 from stilts_core.evaluation.scoring.score import Scored, read_lists, read_rankings, score_candidates
 
@@ -51,8 +52,13 @@ def score_vectors(request: Request, metric: str) -> Scored:
 
 
 def _translations(request: Request, foreign: Array, english: Array) -> Scored:
-    """Tatoeba: each English sentence looks for its nearest foreign one, whose row, from 0, the gold file names."""
+    """Tatoeba: each English sentence looks for its nearest foreign one.
+
+    The gold file names the row of that, from 0, or its id where all of its lines are ids; or it holds pairs of ids.
+    """
     gold = read_labels(request.gold)
+    if request.options.target_ids is not None and gold and all("\t" in line for line in gold):
+        gold = _paired(request, gold, len(english))
     if len(gold) != len(english):
         raise DataError(f"{len(english)} English vectors for {len(gold)} gold lines: the numbers must be equal.")
     found = nearest(english, foreign).tolist()
@@ -65,6 +71,16 @@ def _translations(request: Request, foreign: Array, english: Array) -> Scored:
         predicted = [str(row) for row in found]
     value = accuracy(gold, predicted)
     return Scored({"score": value, "accuracy": value})
+
+
+def _paired(request: Request, gold: Sequence[str], rows: int) -> list[str]:
+    """The source id of each target row, from lines of pairs."""
+    sources = {target: source for source, target in (line.split("\t")[:2] for line in gold)}
+    ids, _ = _ids(request.options.target_ids, "target_ids", rows)
+    missing = [id_ for id_ in ids if id_ not in sources]
+    if missing:
+        raise DataError(f"{request.gold} has no pair for the target id {missing[0]}.")
+    return [sources[id_] for id_ in ids]
 
 
 def mined_candidates(request: Request, source: Array, target: Array) -> dict[Pair, float]:
@@ -124,7 +140,7 @@ def _vectors(path: Path) -> Array:
     except FileNotFoundError as error:
         raise MissingInputError(f"There is no file {path}.") from error
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as an array of numbers (.npy): {error}.") from error
+        raise DataError(f"{path} cannot be read as an array of numbers (.npy).") from error
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
         raise DataError(f"{path} must hold one array of numbers with two dimensions: sentences and their vectors.")
     if not len(vectors) or not vectors.shape[1]:
@@ -143,7 +159,12 @@ def _ids(given: Ids | None, name: str, rows: int) -> tuple[list[str], list[str] 
     if given is None:
         raise SpecError(f"`{name}` is missing: the ids of the rows of the vectors.")
     texts: list[str] | None = None
-    if isinstance(given, Path):
+    if isinstance(given, Path) and given.suffix == ".json":
+        content = read_json(given)
+        if not isinstance(content, list):
+            raise DataError(f"{given} must hold a list of ids.")
+        ids = [str(id_) for id_ in content]
+    elif isinstance(given, Path):
         lines = _raw_lines(given)
         if lines and all("\t" in line for line in lines):
             texts = [line.partition("\t")[2] for line in lines]

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
+from stilts_core.catalog.models import SeqevalVersion
 from stilts_core.catalog.nearest import unknown
 from stilts_core.errors import SpecError
-from stilts_core.evaluation.mining import Margin
-from stilts_core.evaluation.scorers.tagging import Version
+
+if TYPE_CHECKING:
+    from stilts_core.evaluation.mining import Margin
+    from stilts_core.evaluation.scorers.tagging import Version
 
 Ids = Path | tuple[str, ...]
-VERSIONS: tuple[str, ...] = get_args(Version)
-MARGINS: tuple[str, ...] = get_args(Margin)
+VERSIONS = tuple(version.value for version in SeqevalVersion)
+MARGINS = ("absolute", "distance", "ratio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Options:
             questions.
         target_embeddings: likewise: the English side, the candidates.
         source_ids: the ids of the rows: a file with one a line, in BUCC's own layout with the sentence in a second
-            column, or the ids themselves.
+            column; a file ``.json`` with a list; or the ids themselves.
         target_ids: likewise.
         margin: of BUCC's mining.
         neighbours: k of BUCC's mining.
@@ -124,14 +127,14 @@ def _option(name: str, value: Any, folder: Path) -> Any:
             return float(value)
         case "source_ids" | "target_ids" if isinstance(value, list):
             return tuple(str(id_) for id_ in value)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\0" in value:
         raise SpecError(f"`{name}` must be the path of a file, not {value!r}.")
     return folder / value
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:
     value = document.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise SpecError(f"`{name}` is missing." if value is None else f"`{name}` must be a text, not {value!r}.")
     return value
 

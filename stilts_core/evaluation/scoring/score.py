@@ -16,7 +16,6 @@ from stilts_core.evaluation.scorers.accuracy import accuracy, binary_f1, read_ch
 from stilts_core.evaluation.scorers.bitext import above, best_threshold, collect_candidates, pair_score
 from stilts_core.evaluation.scorers.ranking import mean_average_precision, mean_reciprocal_rank
 from stilts_core.evaluation.scorers.squad import Question, read_json
-from stilts_core.evaluation.scorers.tagging import chunk_score, read_tags, token_accuracy
 from stilts_core.evaluation.scoring.request import Request
 from stilts_core.evaluation.scoring.tasks import metric_of
 
@@ -67,26 +66,34 @@ def _rules(request: Request) -> Scoring:
 
 
 def score_candidates(request: Request, candidates: Mapping[tuple[str, str], float]) -> Scored:
-    """BUCC from mined pairs: at the threshold of the options, and at the one that is best for the gold file."""
+    """BUCC from mined pairs: at the threshold of the options, and at the one that is best for the gold file.
+
+    Raises:
+        DataError: no threshold is given, and the official program finds none; see `bitext.best_threshold`.
+    """
     lines = read_labels(request.gold)
     gold = set(lines)
-    jiant = request.protocol == "jiant"
-    count = len(lines) if jiant else None
     given = request.options.threshold
-    try:
-        oracle = best_threshold(candidates, gold, gold_count=count, after_last=request.protocol == "corrected")
-    except DataError:
-        if given is None:
-            raise
-        oracle = None
-    at = pair_score(gold, above(candidates, given if given is not None else oracle or 0.0))
-    metrics = {"score": at.f1, "f1": at.f1, "precision": at.precision, "recall": at.recall}
-    metrics["threshold"] = given if given is not None else oracle or 0.0
-    if oracle is not None:
-        best = pair_score(gold, above(candidates, oracle))
-        metrics |= {"oracle_f1": best.f1, "oracle_threshold": oracle}
-    metrics["candidates"] = len(candidates)
-    return Scored(metrics)
+    oracle = best_threshold(
+        candidates,
+        gold,
+        gold_count=len(lines) if request.protocol == "jiant" else None,
+        after_last=given is not None or request.protocol == "corrected",
+    )
+    threshold = oracle if given is None else given
+    at, best = pair_score(gold, above(candidates, threshold)), pair_score(gold, above(candidates, oracle))
+    return Scored(
+        {
+            "score": at.f1,
+            "f1": at.f1,
+            "precision": at.precision,
+            "recall": at.recall,
+            "threshold": threshold,
+            "oracle_f1": best.f1,
+            "oracle_threshold": oracle,
+            "candidates": len(candidates),
+        }
+    )
 
 
 def read_candidates(path: Path) -> dict[tuple[str, str], float]:
@@ -121,16 +128,16 @@ def read_rankings(path: Path) -> dict[str, Any]:
 
 
 def read_lists(path: Path) -> dict[str, list[str]]:
-    """As `read_rankings`, and every value must be a list of texts.
+    """As `read_rankings`, and every value must be a list of ids; whole numbers count as their digits.
 
     Raises:
         DataError: one is not.
     """
     content = read_rankings(path)
     for id_, items in content.items():
-        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        if not isinstance(items, list) or not all(isinstance(item, str | int) for item in items):
             raise DataError(f"{path}: a list of ids is expected for {id_}, not {json.dumps(items)[:40]}.")
-    return content
+    return {id_: [str(item) for item in items] for id_, items in content.items()}
 
 
 def _read_items(task: str, path: Path) -> Sequence[object]:
@@ -152,6 +159,8 @@ def _accuracy_f1(request: Request, predictions: Path) -> Scored:
 
 
 def _tag_f1(request: Request, predictions: Path) -> Scored:
+    from stilts_core.evaluation.scorers.tagging import chunk_score, read_tags, token_accuracy
+
     gold, predicted = read_tags(request.gold), read_tags(predictions)
     chunks = chunk_score(gold, predicted, request.options.seqeval or _rules(request).seqeval.value)
     metrics = {"score": chunks.f1, "f1": chunks.f1, "precision": chunks.precision, "recall": chunks.recall}
@@ -168,6 +177,8 @@ def _tag_f1(request: Request, predictions: Path) -> Scored:
 
 
 def _tag_accuracy(request: Request, predictions: Path) -> Scored:
+    from stilts_core.evaluation.scorers.tagging import read_tags, token_accuracy
+
     value = token_accuracy(read_tags(request.gold), read_tags(predictions))
     return Scored({"score": value, "accuracy": value})
 

@@ -209,6 +209,9 @@ def test_candidates_with_a_threshold_and_the_oracle_beside_it(scored, tmp_path):
 def test_rankings(scored):
     found = scored("lareqa", {"q": ["2", "5", "8"]}, {"q": ["5", "1", "8", "0", "2"]}).metrics
     assert found["map@20"] == pytest.approx(75.5556, abs=5e-5)
+    assert scored("lareqa", {"q": [2, 5, 8]}, {"q": [5, 1, 8, 0, 2]}).metrics == found
+    with pytest.raises(DataError, match="list of ids"):
+        scored("lareqa", {"q": [2, 5, 8]}, {"q": [[5]]})
     gold = {"a": ["Q1"], "b": ["Q2"], "c": ["Q3"], "d": ["Q4"]}
     found = scored("mewslix", gold, {"data": {"a": ["Q1"], "b": ["x", "x", "x", "Q2"], "c": ["x"]}}, "ar")
     assert found.metrics == {"score": 31.25, "map@20": 31.25}
@@ -233,6 +236,11 @@ def test_tatoeba_from_vectors_looks_from_english(scored, tmp_path):
     assert scored("tatoeba", "0\n2\n0\n", "", "de", **files).metrics["accuracy"] == 1 / 3 * 100
     named = scored("tatoeba", "c\nb\nb\n", "", "de", **files, source_ids=["a", "b", "c"])
     assert named.metrics["accuracy"] == 2 / 3 * 100
+    (tmp_path / "ids.json").write_text('["z", "y", "x"]', encoding="utf-8")
+    ids = {"source_ids": ["a", "b", "c"], "target_ids": "ids.json"}
+    assert scored("tatoeba", "a\tx\nb\ty\nc\tz\n", "", "de", **files, **ids).metrics["accuracy"] == 100
+    with pytest.raises(DataError, match="target id x"):
+        scored("tatoeba", "b\ty\nc\tz\n", "", "de", **files, **ids)
 
 
 BUCC = ([(1, 0), (0, 1), (1, 1)], [(2, 1), (0, 3), (1, -1)])
@@ -296,6 +304,7 @@ def test_ids_and_vectors_must_belong_together(scored, tmp_path):
         ({"task": "xnlI"}, 'no task "xnlI"|xnli'),
         ({"task": None}, "`task` is missing"),
         ({"gold": 1}, "`gold` must be a text"),
+        ({"gold": "g\0"}, "`gold` must be a text"),
         ({"protocol": "xtreme"}, "xtreme-2020"),
         ({"options": {"seqeval": "1.0"}}, "0.0.12"),
         ({"options": {"neighbors": 1}}, "neighbours"),

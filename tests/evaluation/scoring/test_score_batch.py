@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,13 @@ def test_the_command_reads_paths_beside_the_batch(folder, capsys):
     assert main(["score", "--batch", str(folder / "none.jsonl")]) == 66
 
 
+def test_a_batch_may_come_through_a_pipe(folder):
+    command = [sys.executable, "-c", "import stilts_core.cli.main as m; m.main(['score', '--batch', '-'])"]
+    given = f"{request()}\n".encode() + b"\xff\n" + request(id=2).encode()
+    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False)
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [1, None, 2]
+
+
 def test_one_file_in_words_and_as_json(folder, capsys):
     files = ["--gold", str(folder / "gold.tsv"), "--predictions", str(folder / "guess.tsv")]
     assert main(["score", "--task", "xnli", "--language", "sw", *files]) == 0
@@ -73,6 +82,19 @@ def test_one_file_in_words_and_as_json(folder, capsys):
         "protocol": "jiant",
         "metrics": {"score": 66.66666666666666, "accuracy": 66.66666666666666},
     }
+
+
+def test_scoring_labels_and_answers_imports_nothing_heavy(folder):
+    script = (
+        "import sys, stilts_core.cli.main as m; m.main(['score', '--batch', 'batch.jsonl']);"
+        "heavy = {'torch', 'transformers', 'pyarrow', 'numpy', 'rich'} & set(sys.modules);"
+        "sys.exit(' '.join(heavy) or 0)"
+    )
+    (folder / "gold.json").write_text("[]", encoding="utf-8")
+    lines = [request(), request(task="mlqa", gold="gold.json", predictions="gold.json"), request(task="bucc")]
+    (folder / "batch.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
