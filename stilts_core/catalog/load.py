@@ -140,9 +140,8 @@ def read_tasks(file: Traversable) -> tuple[Task, ...]:
 @lru_cache(maxsize=1)
 def load_architectures() -> Mapping[str, EncoderTraits]:
     """The adapters of encoders by `model_type`, without the rest of the catalogue."""
-    return _by_name(
-        read_data_file(files("stilts_core.catalog") / "data" / "architectures.yaml", tuple[EncoderTraits, ...])
-    )
+    file = files("stilts_core.catalog") / "data" / "architectures.yaml"
+    return _by_name(read_data_file(file, tuple[EncoderTraits, ...]))
 
 
 @lru_cache(maxsize=1)

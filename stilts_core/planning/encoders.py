@@ -107,14 +107,13 @@ def _files(location: str, root: DataRoot, catalogue: Catalogue) -> EncoderSource
     traits = traits_of(config, catalogue.architectures, encoder=location)
     content = {name: root.digest(name)[0] for name in names}
     adapter = _adapter(traits)
-    layers = config.get("num_hidden_layers")
     return EncoderSource(
         location=location,
         digest=digest(content | {"": adapter} if adapter else content),
         files=tuple(sorted(content.items())) if location.startswith("s3://") else (),
         parameters=_parameters(config, traits),
         max_length=traits.max_length(config),
-        layers=layers if isinstance(layers, int) else None,
+        layers=layers if isinstance(layers := config.get(traits.layers), int) else None,
     )
 
 

@@ -68,7 +68,7 @@ def load_plan(
     if no_data:
         encoders = assumed_encoders(study, catalogue)
         plan = make_plan(study, catalogue, CatalogueFiles(catalogue), encoders)
-        plan = plan.model_copy(update={"notes": (NOTE, *plan.notes)})
+        plan = plan.model_copy(update={"notes": (NOTE, *plan.notes, *unseen(study, catalogue, plan.cells))})
         return PlannedStudy(loaded, study, catalogue, encoders, plan)
     s3 = (profile or Profile()).spec.store.s3
     encoders = resolve_encoders(study, catalogue, cache, s3)

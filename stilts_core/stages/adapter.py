@@ -1,4 +1,4 @@
-"""Whether a tokenizer and the lengths asked for fit the encoder that they are for."""
+"""The tokenizer of a stage's encoder, and whether it and the lengths asked for fit that encoder."""
 
 from __future__ import annotations
 
@@ -6,9 +6,35 @@ from pathlib import Path
 
 from stilts_core.catalog.encoders import traits_of
 from stilts_core.catalog.load import load_architectures
+from stilts_core.catalog.models import Head
 from stilts_core.data.encoder_config import read_config
 from stilts_core.data.tokenise import TextEncoder
 from stilts_core.errors import DataError, SpecError
+from stilts_core.planning.plan import EncoderSource
+from stilts_core.stages.context import StageContext
+
+LEAST_KNOWN = 0.5
+"""Share of an encoder's word embeddings that its tokenizer uses at least; published ones use over 0.99 of them."""
+
+
+_PAIRED = frozenset({Head.CLASSIFICATION, Head.CHOICE, Head.SPAN})
+
+
+def tokenizer_of(context: StageContext, source: EncoderSource | None, *, max_length: int, head: Head) -> TextEncoder:
+    """The tokenizer of a parent, or of an encoder that exists before the study; checked as in `check_inputs`."""
+    if "tokenizer" in context.inputs:
+        return TextEncoder.load(context.inputs["tokenizer"] / "tokenizer")
+    location: str | Path
+    if "encoder" in context.inputs:
+        folder = context.inputs["encoder"]
+        location, revision = folder / "encoder" if (folder / "encoder").is_dir() else folder, None
+    elif source is None:
+        raise SpecError(f"The stage {context.stage.label} has neither a tokenizer nor an encoder.")
+    else:
+        location, revision = source.location, source.revision
+    encoder = TextEncoder.load(location, revision)
+    check_inputs(encoder, location, revision, max_length=max_length, pairs=head in _PAIRED)
+    return encoder
 
 
 def check_inputs(
@@ -24,7 +50,7 @@ def check_inputs(
 
     Raises:
         SpecError: inputs would be longer than the encoder takes, or its architecture is not known.
-        DataError: the tokenizer does not frame texts as the architecture needs it.
+        DataError: the tokenizer is another encoder's, or does not frame texts as the architecture needs it.
     """
     try:
         config = read_config(location, revision)
@@ -38,6 +64,13 @@ def check_inputs(
         raise SpecError(
             f"Inputs of {max_length} tokens are asked for, and the encoder {location} takes {limit} at most.",
             hint=f"Set max_length to {limit} or less for it by an override with `match: {{encoder: …}}`.",
+        )
+    rows = config.get("vocab_size")
+    if isinstance(rows, int) and not rows * LEAST_KNOWN <= encoder.vocabulary <= rows:
+        raise DataError(
+            f"The tokenizer of {location} has {encoder.vocabulary} tokens, and the encoder's embeddings {rows} rows: "
+            "they do not belong together.",
+            hint="Put the encoder's own tokenizer into the folder, best as tokenizer.json.",
         )
     lacks = ""
     if traits.sentence_pooling(config) == "first" and not encoder.single.before[1]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from stilts_core.catalog.encoders import TOKENIZER_FILES
+from stilts_core.data.tokenise.library import load_tokenizer
 from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.modeling.masking import Vocabulary
 from stilts_core.planning.plan import EncoderSource
@@ -33,10 +34,8 @@ def read_vocabulary(location: str | Path, revision: str | None = None) -> Vocabu
     Raises:
         MissingInputError: there is no tokenizer, or it has no mask token.
     """
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(location), revision=revision)
+        tokenizer = load_tokenizer(location, revision)
     except (OSError, ValueError) as error:
         raise MissingInputError(f"The encoder {location} has no tokenizer: {error}") from error
     if tokenizer.mask_token_id is None:
@@ -79,9 +78,7 @@ def write_tokenizer(folder: Path, tokenizer: str | Path, revision: str | None = 
     """Copy a tokenizer's files byte for byte, or save the hub's."""
     source = Path(tokenizer)
     if not source.is_dir():
-        from transformers import AutoTokenizer
-
-        AutoTokenizer.from_pretrained(str(tokenizer), revision=revision).save_pretrained(folder)
+        load_tokenizer(tokenizer, revision).save_pretrained(folder)
         return
     for name in TOKENIZER_FILES:
         if (source / name).is_file():

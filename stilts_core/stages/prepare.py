@@ -39,8 +39,8 @@ from stilts_core.data.tokenise import (
 from stilts_core.data.tokenise.encoder import use_threads
 from stilts_core.data.vocabulary import balanced, train_tokenizer
 from stilts_core.errors import DataError, MissingInputError, SpecError, StoppedError
-from stilts_core.planning.plan import DataFile, EncoderSource, TaskParams, TextParams, TokenizerParams
-from stilts_core.stages.adapter import check_inputs
+from stilts_core.planning.plan import DataFile, TaskParams, TextParams, TokenizerParams
+from stilts_core.stages.adapter import tokenizer_of
 from stilts_core.stages.context import Progress, StageContext
 
 SAMPLE_SEED = 0  # a limited set is the same in every study; of parallel files, the same rows in every language
@@ -116,7 +116,7 @@ def _tokenizer(context: StageContext, params: TokenizerParams) -> dict[str, Any]
 
 
 def _text(context: StageContext, params: TextParams) -> dict[str, Any]:
-    encoder = _encoder(context, params.encoder, max_length=params.sequence_length, head=Head.MLM)
+    encoder = tokenizer_of(context, params.encoder, max_length=params.sequence_length, head=Head.MLM)
     plain = _Writer(encoder, Head.MLM)
     aligned: list[tuple[str, list[str], list[tuple[str, str, str]]]] = []
     for source, sides in _texts(context):
@@ -164,7 +164,7 @@ def _group(source: InputFile, record: TextRecord) -> tuple[str, str, str]:
 def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
     if params.head is Head.MLM:
         raise SpecError(f"The task {params.task} is masked text; its stage prepares `text`.")
-    encoder = _encoder(context, params.encoder, max_length=params.max_length, head=params.head)
+    encoder = tokenizer_of(context, params.encoder, max_length=params.max_length, head=params.head)
     sources = list(_files(context, "reading"))
     named = next((source for source in sources if source.split == LABELS), None)
     if named is not None:
@@ -391,23 +391,3 @@ def _local(context: StageContext, file: DataFile) -> Path:
 def _stop_if_asked(context: StageContext) -> None:
     if context.stop_requested():
         raise StoppedError("Stopped on request, between two files.")
-
-
-def _encoder(context: StageContext, source: EncoderSource | None, *, max_length: int, head: Head) -> TextEncoder:
-    """The tokenizer of a parent, or of an encoder that exists before the study."""
-    if "tokenizer" in context.inputs:
-        return TextEncoder.load(context.inputs["tokenizer"] / "tokenizer")
-    location: str | Path
-    if "encoder" in context.inputs:
-        folder = context.inputs["encoder"]
-        location, revision = folder / "encoder" if (folder / "encoder").is_dir() else folder, None
-    elif source is None:
-        raise SpecError(f"The stage {context.stage.label} has neither a tokenizer nor an encoder.")
-    else:
-        location, revision = source.location, source.revision
-    encoder = TextEncoder.load(location, revision)
-    check_inputs(encoder, location, revision, max_length=max_length, pairs=head in _PAIRED)
-    return encoder
-
-
-_PAIRED = frozenset({Head.CLASSIFICATION, Head.CHOICE, Head.SPAN})

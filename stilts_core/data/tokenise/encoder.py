@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from stilts_core.catalog.encoders import TOKENIZER_FILES
+from stilts_core.data.tokenise.library import load_tokenizer
 from stilts_core.data.tokenise.ragged import Ints, Ragged, offsets_of
 from stilts_core.errors import MissingInputError
 
@@ -159,9 +161,7 @@ class TextEncoder:
 
     @classmethod
     def _load(cls, location: str, revision: str | None) -> TextEncoder:
-        from transformers import AutoTokenizer
-
-        return cls.of(AutoTokenizer.from_pretrained(location, revision=revision))
+        return cls.of(load_tokenizer(location, revision))
 
     @property
     def dtype(self) -> npt.DTypeLike:
@@ -230,8 +230,6 @@ class TextEncoder:
 
 PROBES = ("a", "A", "1", ".", "\u0430", "\u0627", "\u4e00")
 """Words of which any tokenizer should know one: a Latin, Cyrillic, Arabic or Chinese letter, a digit, a full stop."""
-
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model", "spiece.model", "vocab.txt")
 
 
 def use_threads(threads: int) -> None:

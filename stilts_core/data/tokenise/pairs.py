@@ -19,9 +19,9 @@ def pairs(encoder: TextEncoder, records: Sequence[PairRecord], labels: Sequence[
 
     Columns: label (E), -1 where the file has none; second (F). Examples: id, label.
     """
+    columns = {}
     if all(record.text_b is None for record in records):
         frame, pieces, encoded, truncated = _single_texts(encoder, records, max_length)
-        kept_first = pieces.lengths.sum(axis=1)  # the second text would begin where the feature ends
     else:
         frame = encoder.pair
         encoded = encoder.encode([text for record in records for text in (record.text_a, record.text_b or "")])
@@ -31,13 +31,14 @@ def pairs(encoder: TextEncoder, records: Sequence[PairRecord], labels: Sequence[
         kept_first, kept_second = _longest_first(lengths[first], lengths[second], room)
         pieces = _pieces(encoder, encoded, (first, 0, kept_first), (second, 0, kept_second))
         truncated = int(np.count_nonzero(lengths[first] + lengths[second] > room))
+        columns = segments(frame, kept_first)
     number = {label: index for index, label in enumerate(labels)}
     label = [WITHOUT_LABEL if record.label is None else number[record.label] for record in records]
     return Part(
         ids=_values(encoder, frame, encoded, pieces),
         offsets=pieces.offsets,
         example_of=np.arange(len(records)),
-        columns={"label": np.array(label, dtype=np.int32), **segments(frame, kept_first)},
+        columns={"label": np.array(label, dtype=np.int32), **columns},
         examples=[{"id": record.id, "label": record.label} for record in records],
         counts={"truncated": truncated, **encoded.fertility},
     )
