@@ -118,5 +118,6 @@ def _read_heads(folder: Path, tasks: Sequence[tuple[Head, int]]) -> dict[str, Te
     except OSError as error:
         raise MissingInputError(f"{folder} holds no trained heads: {error}.") from error
     if record != wanted:
-        raise IncompatibleCheckpointError(f"{folder} holds the heads {record}, and {wanted} are needed.")
+        needed = ", ".join(f"{head.value} with {labels} labels" for head, labels in tasks)
+        raise IncompatibleCheckpointError(f"{folder} holds the heads {record}, and what is needed is: {needed}.")
     return state
