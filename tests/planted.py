@@ -68,7 +68,7 @@ def simulate(design: Design, random: np.random.Generator) -> Sample:
         numerator = (random.random(shape) < probability).astype(np.float64)
     denominator = np.broadcast_to(sizes, shape).astype(np.float64) if design.counts else None
     names = tuple(f"l{place:02d}" for place in range(design.languages))
-    units = tuple(map(str, range(design.examples)))
+    units = tuple(f"{place:05d}" for place in range(design.examples))
     runs = tuple(f"r{place:02d}" for place in range(2 * design.seeds))
     if design.parallel:
         return Sample(runs, (Pool(names, units, numerator, denominator),))
