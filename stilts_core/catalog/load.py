@@ -81,12 +81,21 @@ class Catalogue:
         """The task whose training and English development set a target uses: its own, or that of ``train_on``."""
         return self.task(target.train_on) if target.train_on else target
 
+    def training_tasks(self, target: Task) -> tuple[Task, ...]:
+        """The tasks that a target is trained on one after another: those of ``train_first``, then `training_task`."""
+        return (*map(self.task, target.train_first), self.training_task(target))
+
+    def parts_of(self, task: Task) -> tuple[Task, ...]:
+        """The tasks whose training sets together are a task's: its parts, or itself."""
+        return tuple(map(self.task, task.parts)) or (task,)
+
     def training_languages(self, task: Task) -> tuple[str, ...]:
         """The languages in which a task's training set may lie under a data root, English first."""
-        codes: dict[str, None] = {}
-        for source in self.training_task(task).train:
-            codes.update(dict.fromkeys(self.source_languages(task, source)))
-        return tuple(sorted(codes, key=lambda code: (code != "en", code)))
+        common: set[str] | None = None
+        for part in self.parts_of(self.training_task(task)):
+            codes = {code for source in part.train for code in self.source_languages(part, source)}
+            common = codes if common is None else common & codes
+        return tuple(sorted(common or (), key=lambda code: (code != "en", code)))
 
     def source_languages(self, task: Task, source: Source) -> tuple[str, ...]:
         """The languages that a source may hold: those it names, else all where its path has a place for one."""

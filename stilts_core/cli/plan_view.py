@@ -91,6 +91,8 @@ def _origin(origin: str, name: str, protocol: str, loaded: LoadedStudy) -> str:
         "defaults": f"{protocol}: default",
         "heads": f"{protocol}: head {which}",
         "tasks": f"{protocol}: task {which}",
+        "large": f"{protocol}: task {which}, large encoders",
+        "few_shot": f"{protocol}: few examples",
         "encoder": "the longest input that the encoder takes",
     }[layer]
 

@@ -3,7 +3,7 @@
 One folder holds one dataset of all its files (splits and languages), so that a training or an evaluation of many
 languages is one stream:
 
-    meta.json         head, segments, special tokens, counts
+    meta.json         head, segments, special tokens, counts; the labels, where they come from the data
     ids.npy           token ids of all features, one after another
     offsets.npy       feature i is ids[offsets[i]:offsets[i + 1]]
     example_of.npy    the example that a feature belongs to
@@ -138,6 +138,10 @@ class Dataset:
         }
         text = json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1)
         (folder / "meta.json").write_text(text + "\n", encoding="utf-8")
+
+    def labels(self, known: Sequence[str]) -> tuple[str, ...]:
+        """A task's closed list of labels, or the one that came with the data where it has none."""
+        return tuple(known or self.meta.get("labels", ()))
 
     @property
     def lengths(self) -> Array:

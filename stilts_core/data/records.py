@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PairRecord:
-    """Two texts and how they relate; no label in a test file whose labels are withheld."""
+    """Two texts and how they relate, or one and what it is; no label in a test file whose labels are withheld."""
 
     id: str
     text_a: str
-    text_b: str
+    text_b: str | None
     label: str | None
 
     @property

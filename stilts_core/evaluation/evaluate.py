@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stilts_core.catalog.models import Head, Metric
+from stilts_core.catalog.models import Head, Metric, SeqevalVersion, SquadRules
 from stilts_core.data.dataset import Array, Dataset
 from stilts_core.errors import DataError, SpecError
 from stilts_core.evaluation.examples import identifiers
@@ -24,9 +24,9 @@ from stilts_core.evaluation.outputs import (
     check_shape,
 )
 from stilts_core.evaluation.predictions import write_predictions
-from stilts_core.evaluation.sentences import ChoiceJudge, ClassificationJudge
+from stilts_core.evaluation.sentences import ChoiceJudge, ClassificationJudge, PairJudge
 from stilts_core.evaluation.spans import SpanJudge
-from stilts_core.evaluation.tags import TaggingJudge
+from stilts_core.evaluation.tags import TagAccuracyJudge, TaggingJudge
 from stilts_core.evaluation.translations import RetrievalJudge, scored_state
 from stilts_core.planning.plan import EvaluateParams, TrainTask
 
@@ -94,13 +94,20 @@ def _judge(dataset: Dataset, task: EvaluateParams | TrainTask, outputs: Outputs)
     match outputs, metric:
         case ClassificationOutputs(), Metric.ACCURACY:
             return ClassificationJudge(dataset, outputs, task.labels)
+        case ClassificationOutputs(), Metric.ACCURACY_F1 if len(task.labels) == 2:
+            return PairJudge(dataset, outputs, task.labels)
         case ChoiceOutputs(), Metric.ACCURACY:
             return ChoiceJudge(dataset, outputs)
         case TaggingOutputs(), Metric.TAG_F1:
-            return TaggingJudge(dataset, outputs, task.labels)
-        case SpanOutputs(), Metric.SQUAD | Metric.SQUAD_V2:
+            seqeval = task.seqeval if isinstance(task, EvaluateParams) else None
+            return TaggingJudge(dataset, outputs, task.labels, (seqeval or SeqevalVersion.OLD).value)
+        case TaggingOutputs(), Metric.TAG_ACCURACY:
+            return TagAccuracyJudge(dataset, outputs, task.labels)
+        case SpanOutputs(), Metric.SQUAD | Metric.SQUAD_V2 | Metric.MLQA:
             length = task.answer_length if isinstance(task, EvaluateParams) else task.hyper.answer_length
-            return SpanJudge(dataset, outputs, length, null_answers=metric is Metric.SQUAD_V2)
+            rules = task.squad if isinstance(task, EvaluateParams) else None
+            nulls = metric is Metric.SQUAD_V2
+            return SpanJudge(dataset, outputs, length, nulls, rules=rules or SquadRules.V1, mlqa=metric is Metric.MLQA)
         case RetrievalOutputs(), Metric.RETRIEVAL_ACCURACY if isinstance(task, EvaluateParams):
             layers = len(outputs.states) - 1
             return RetrievalJudge(dataset, outputs, scored_state(layers, task.retrieval_states, task.retrieval_share))

@@ -45,6 +45,13 @@ def identifiers(dataset: Dataset, examples: Array) -> list[str]:
     return [str(record["id"]) for record in records(dataset, examples)]
 
 
+def languages_of(dataset: Dataset, examples: Array) -> list[str]:
+    """The language of the file that each example is from."""
+    starts = np.array([segment.start for segment in dataset.segments])
+    places = np.searchsorted(starts, examples, side="right") - 1
+    return [dataset.segments[place].language for place in places]
+
+
 def contexts(dataset: Dataset, examples: Array) -> list[str]:
     return [record["context"] for record in records(dataset, examples)]
 

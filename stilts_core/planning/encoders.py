@@ -67,6 +67,7 @@ def _resolve(encoder: Encoder, source: str, catalogue: Catalogue, cache: Path | 
         digest=hashlib.sha256(f"{location}@{encoder.revision or 'main'}".encode()).hexdigest(),
         parameters=None if known is None else int(transformer_parameters(known.layers, known.hidden)),
         max_length=None if known is None else known.max_length,
+        layers=None if known is None else known.layers,
     )
 
 
@@ -93,6 +94,7 @@ def _files(location: str, root: DataRoot) -> EncoderSource:
         digest=digest({name: root.digest(name)[0] for name in names}),
         parameters=_parameters(config),
         max_length=_max_length(config),
+        layers=layers if isinstance(layers := config.get("num_hidden_layers"), int) else None,
     )
 
 

@@ -53,6 +53,8 @@ _DENSITY: Mapping[str, _Density] = {
     "parallel-lines": _Density(45, 14),
     "text-lines": _Density(120, 32),
     "xcopa-jsonl": _Density(200, 60),
+    "table": _Density(150, 40),
+    "choices-jsonl": _Density(300, 120),
 }
 _USUAL = _Density(200, 50)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Source, Task
+from stilts_core.catalog.models import ColumnRole, Provenance, Source, Task
 from stilts_core.errors import DataError, MissingInputError, SpecError
 from stilts_core.planning.plan import DataFile
 from stilts_core.spec.study import Pretraining, Target
@@ -54,16 +54,47 @@ class Locator:
         self._catalogue = catalogue
         self._root = root
         self._paths: dict[str, str | None] = {}
-        self._files: dict[tuple[str, str, str, bool, Rows], DataFile] = {}
+        self._files: dict[object, DataFile] = {}
 
-    def training(self, task: Task, languages: Sequence[str]) -> tuple[DataFile, ...]:
+    def training(
+        self, task: Task, languages: Sequence[str], provenance: Provenance | None = None
+    ) -> tuple[DataFile, ...]:
         """The training set in each of the languages, then the English development set where there is one.
+
+        A task without English data has the development set of the first of its languages.
+
+        Args:
+            provenance: of the versions in other languages than English, where the catalogue does not say.
 
         Raises:
             MissingInputError: a language has no training set.
         """
-        files = self._every(task, "train", languages, "training data")
-        return (*files, *self._first(task, task.dev, "dev", "en", []))
+        files = self._every(task, "train", languages, "training data", provenance)
+        dev = self._first(task, task.dev, "dev", "en", []) if "en" in self._languages(task) else ()
+        return (*files, *(dev or self._first(task, task.dev, "dev", languages[0], [])))
+
+    def few(self, task: Task, languages: Sequence[str]) -> tuple[DataFile, ...]:
+        """Files with labelled examples of the languages, none of them translated by a machine where others are there.
+
+        Raises:
+            MissingInputError: a language has none.
+        """
+        translated = [source for source in task.train if source.provenance.kind == "machine-translation"]
+        order = [source for source in task.train if source not in translated], task.dev, translated
+        files: list[DataFile] = []
+        missing: dict[str, list[str]] = {}
+        for language in languages:
+            tried: list[str] = []
+            found = next(filter(None, (self._first(task, part, "train", language, tried) for part in order)), ())
+            files += found
+            if not found:
+                missing[language] = tried
+        if missing:
+            raise self._missing(task, "labelled examples", missing)
+        return tuple(files)
+
+    def _languages(self, task: Task) -> Collection[str]:
+        return {"en"} if not task.languages else {*task.languages, *self._catalogue.training_languages(task)}
 
     def evaluation(self, task: Task, target: Target) -> EvaluationFiles:
         """The evaluation files of a target: for each language the split asked for, else the other one.
@@ -105,7 +136,7 @@ class Locator:
         Raises:
             MissingInputError: a language has none.
         """
-        return self._every(task, "text/0", languages, "text")
+        return self._every(task, "text/0", languages, "text", None)
 
     def texts(self, settings: Pretraining, encoder: str) -> tuple[DataFile, ...]:
         """The texts that an encoder is pretrained on, file by file and language by language.
@@ -131,13 +162,15 @@ class Locator:
             )
         return tuple(files)
 
-    def _every(self, task: Task, role: str, languages: Sequence[str], what: str) -> tuple[DataFile, ...]:
+    def _every(
+        self, task: Task, role: str, languages: Sequence[str], what: str, provenance: Provenance | None
+    ) -> tuple[DataFile, ...]:
         """The training files of a task in each of the languages."""
         files: list[DataFile] = []
         missing: dict[str, list[str]] = {}
         for language in languages:
             tried: list[str] = []
-            found = self._first(task, task.train, role, language, tried)
+            found = self._first(task, task.train, role, language, tried, provenance=provenance)
             files += found
             if not found:
                 missing[language] = tried
@@ -154,6 +187,7 @@ class Locator:
         tried: list[str],
         *,
         rows: Rows = ALL_ROWS,
+        provenance: Provenance | None = None,
     ) -> tuple[DataFile, ...]:
         """The file (and its pair) of the first source that is there; empty where none is."""
         for source in sources:
@@ -162,12 +196,19 @@ class Locator:
             path = self._path(source.path, language, tried)
             if path is None:
                 continue
-            files = [self._file(f"{role}/{language}", path, source.format, rows=rows)]
+            if source.rows != ALL_ROWS:
+                rows = source.rows
+            origin = _provenance(source, language, provenance)
+            files = [
+                self._file(
+                    f"{role}/{language}", path, source.format, rows=rows, columns=source.columns, provenance=origin
+                )
+            ]
             if source.pair is not None:
                 pair = self._path(source.pair, language, tried)
                 if pair is None:
                     continue
-                files.append(self._file(f"{role}/{language}/pair", pair, source.format, rows=rows))
+                files.append(self._file(f"{role}/{language}/pair", pair, source.format, rows=rows, provenance=origin))
             return tuple(files)
         return ()
 
@@ -191,13 +232,31 @@ class Locator:
             tried.append(wanted)
         return path
 
-    def _file(self, role: str, path: str, reader: str, *, parallel: bool = False, rows: Rows = ALL_ROWS) -> DataFile:
-        key = (role, path, reader, parallel, rows)
+    def _file(
+        self,
+        role: str,
+        path: str,
+        reader: str,
+        *,
+        parallel: bool = False,
+        rows: Rows = ALL_ROWS,
+        columns: Mapping[ColumnRole, str | int] | None = None,
+        provenance: Provenance | None = None,
+    ) -> DataFile:
+        key = (role, path, reader, parallel, rows, columns and tuple(columns.items()), provenance)
         found = self._files.get(key)
         if found is None:
             sha256, size = self._data.digest(path)
             found = self._files[key] = DataFile(
-                role=role, path=path, format=reader, sha256=sha256, size=size, parallel=parallel, rows=rows
+                role=role,
+                path=path,
+                format=reader,
+                sha256=sha256,
+                size=size,
+                parallel=parallel,
+                rows=rows,
+                columns=None if columns is None else dict(columns),
+                provenance=provenance,
             )
         return found
 
@@ -212,6 +271,13 @@ class Locator:
         return MissingInputError(
             f"{task.name} has no {what} in {', '.join(missing)} under {self._root}. {_looked_for(tried)}", hint=hint
         )
+
+
+def _provenance(source: Source, language: str, stated: Provenance | None) -> Provenance | None:
+    """How a file's text came into its language: the catalogue's word, else the study's; None where neither says."""
+    if language == "en":
+        return None if source.provenance.kind.endswith("translation") else source.provenance
+    return source.provenance if "provenance" in source.model_fields_set else stated
 
 
 def _looked_for(tried: Sequence[str]) -> str:

@@ -24,15 +24,31 @@ MIX = "mix"
 
 FORMATS: tuple[str, ...] = get_args(Source.model_fields["format"].annotation)
 
-_HEADS = {
+HEADS = {
     "pairs-tsv": Head.CLASSIFICATION,
     "mnli-jsonl": Head.CLASSIFICATION,
     "mnli-glue": Head.CLASSIFICATION,
+    "anli-jsonl": Head.CLASSIFICATION,
+    "qqp-glue": Head.CLASSIFICATION,
+    "xnli-tsv": Head.CLASSIFICATION,
+    "xnli-jsonl": Head.CLASSIFICATION,
+    "xnli-mt-tsv": Head.CLASSIFICATION,
+    "pawsx-tsv": Head.CLASSIFICATION,
     "squad-json": Head.SPAN,
+    "tydiqa-json": Head.SPAN,
     "hellaswag-jsonl": Head.CHOICE,
     "xcopa-jsonl": Head.CHOICE,
+    "copa-xml": Head.CHOICE,
+    "cosmosqa-csv": Head.CHOICE,
+    "cosmosqa-jsonl": Head.CHOICE,
+    "commonsenseqa-jsonl": Head.CHOICE,
+    "socialiqa-jsonl": Head.CHOICE,
     "tags-tsv": Head.TAGGING,
+    "panx-tsv": Head.TAGGING,
     "conllu": Head.TAGGING,
+    "ccg-tsv": Head.TAGGING,
+    "table": Head.CLASSIFICATION,
+    "choices-jsonl": Head.CHOICE,
     "parallel-lines": Head.RETRIEVAL,
     "text-lines": Head.MLM,
 }
@@ -138,21 +154,31 @@ class _Check:
             self._codes(target.languages, allowed, f" of {task.name}", (*place, "languages"))
         self._share(target.rows, (*place, "rows"))
         if task.head is Head.RETRIEVAL:
-            if target.train_limit is not None:
-                self.say(f"{task.name} has no training", *place, "train_limit")
+            for option in ("train_limit", "few_shot", "translate_train"):
+                if getattr(target, option) is not None:
+                    self.say(f"{task.name} has no training", *place, option)
             return
         if target.rows != _WHOLE:
             self.say(f"only a retrieval target has rows; {task.name} takes a `limit`", *place, "rows")
         source = self._catalogue.tasks.get(task.train_on) if task.train_on else task
         if source is not None and not source.train:
             self.say(f"{source.name}, on which {task.name} is trained, has no training set", *place, "task")
+        elif source is not None and target.translate_train is not None:
+            allowed = tuple(code for code in self._catalogue.training_languages(task) if code != "en")
+            here = (*place, "translate_train", "languages")
+            self._codes(target.translate_train.languages, allowed, f" that {source.name} can be trained in", here)
+        if target.few_shot is not None:
+            sources = (*task.train, *task.dev)
+            held = dict.fromkeys(c for s in sources for c in self._catalogue.source_languages(task, s) if c != "en")
+            here = (*place, "few_shot", "languages")
+            self._codes(target.few_shot.languages, held, f" with labelled examples of {task.name}", here)
 
     def override(self, override: Override, place: Place) -> None:
         match = override.match
         curricula = [curriculum.name for curriculum in self._spec.curricula]
         encoders = [encoder.name for encoder in self._spec.encoders]
         for what, name, known in (
-            ("task", match.task, [*self._catalogue.tasks, MIX]),
+            ("task", match.task, [*self._catalogue.tasks, MIX, *(target.name for target in self._spec.targets)]),
             ("curriculum", match.curriculum, curricula),
             ("encoder", match.encoder, encoders),
         ):
@@ -179,8 +205,8 @@ class _Check:
             sources: tuple[Source, ...] = getattr(task, split)
             for index, source in enumerate(sources):
                 here = (*place, split, index)
-                if _HEADS[source.format] is not task.head:
-                    fitting = [name for name, head in _HEADS.items() if head is task.head]
+                if HEADS.get(source.format) is not task.head:
+                    fitting = [name for name, head in HEADS.items() if head is task.head]
                     sentence = f"{source.format} holds no {task.head.value} data; allowed: {', '.join(fitting)}"
                     self.say(sentence, *here, "format")
                 self._path(source.path, (*here, "path"))

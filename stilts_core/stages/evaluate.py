@@ -27,6 +27,7 @@ def evaluate(context: StageContext) -> dict[str, Any]:
     device = torch.device(resources.device)
     torch.set_num_threads(resources.threads)
     dataset = Dataset.open(context.inputs["data"] / "data")
+    params = params.model_copy(update={"labels": dataset.labels(params.labels)})
 
     def tick(done: int, total: int) -> None:
         context.report(Progress(done, total, "predicting"))

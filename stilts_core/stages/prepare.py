@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stilts_core.catalog.models import Head
+from stilts_core.catalog.models import Head, LongTagging
 from stilts_core.data.dataset import Dataset, Segment
-from stilts_core.data.readers import read, texts_by_language
+from stilts_core.data.readers import labels_in, read, texts_by_language
 from stilts_core.data.records import (
     ChoiceRecord,
     PairRecord,
@@ -41,6 +41,7 @@ from stilts_core.planning.plan import DataFile, EncoderSource, TaskParams, TextP
 from stilts_core.stages.context import Progress, StageContext
 
 SAMPLE_SEED = 0  # a limited set is the same in every study; of parallel files, the same rows in every language
+LABELS = "labels"  # the role of the file that a task's list of labels is read from
 FERTILITY_CHARACTERS = 50_000  # of each language, that a new tokenizer is measured on
 
 
@@ -61,6 +62,11 @@ class InputFile:
     @property
     def split(self) -> str:
         return self.family.split("/")[0]
+
+    @property
+    def part(self) -> str:
+        """What tells files of one split and language apart: a task that is a part, a treebank's number."""
+        return self.family.partition("/")[2]
 
 
 def prepare(context: StageContext) -> dict[str, Any]:
@@ -155,20 +161,12 @@ def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
     if params.head is Head.MLM:
         raise SpecError(f"The task {params.task} is masked text; its stage prepares `text`.")
     encoder = _encoder(context, params.encoder)
-    read_files = [
-        (
-            source,
-            read(
-                source.file.format,
-                source.path,
-                pair=source.pair,
-                labels=params.labels,
-                language=source.language,
-                rows=source.file.rows,
-            ),
-        )
-        for source in _files(context, "reading")
-    ]
+    sources = list(_files(context, "reading"))
+    named = next((source for source in sources if source.split == LABELS), None)
+    if named is not None:
+        labels = labels_in(named.file.format, named.path, language=named.language)
+        params = params.model_copy(update={"labels": labels})
+    read_files = [(source, _read(source, params, closed=named is None)) for source in sources if source is not named]
     for source, records in read_files:
         _check_records(source, records, params)
     writer = _Writer(encoder, params.head)
@@ -176,7 +174,31 @@ def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
         context.report(Progress(number, len(read_files), f"tokenising {source.language}"))
         _stop_if_asked(context)
         writer.add(source.split, source.language, source.file.role, _tokenised(encoder, records, params))
-    return writer.write(context.out / "data")
+    return writer.write(context.out / "data", **({} if named is None else {"labels": params.labels}))
+
+
+def _read(source: InputFile, params: TaskParams, *, closed: bool) -> list[Any]:
+    """The records of a file, with ids that no other file of its split and language has.
+
+    Args:
+        source: the file.
+        params: with its labels.
+        closed: the labels are the task's own. A list that comes from the data may lack tags of files that are scored:
+            they stay as gold and are never predicted.
+    """
+    seen = closed or source.split == "train" or params.head is not Head.TAGGING
+    records = read(
+        source.file.format,
+        source.path,
+        pair=source.pair,
+        labels=params.labels if seen else (),
+        language=source.language,
+        rows=source.file.rows,
+        columns=source.file.columns,
+    )
+    if source.part and source.split != "train":  # an id matters where there are outcomes
+        return [replace(record, id=f"{source.part}:{record.id}") for record in records]
+    return records
 
 
 def _tokenised(encoder: TextEncoder, records: Sequence[Any], params: TaskParams) -> Part:
@@ -194,7 +216,7 @@ def _tokenised(encoder: TextEncoder, records: Sequence[Any], params: TaskParams)
                 question_length=params.question_length,
             )
         case Head.TAGGING:
-            return tagged(encoder, records, params.labels, params.max_length)
+            return tagged(encoder, records, params.labels, params.max_length, params.long_tagging or LongTagging.SPLIT)
     return translations(encoder, records, params.max_length)
 
 
@@ -202,6 +224,14 @@ def _limited(
     files: Sequence[tuple[InputFile, list[Record]]], params: TaskParams
 ) -> Iterator[tuple[InputFile, list[Record]]]:
     """The records of each file, or of the sample that the limit asks for."""
+    if params.shots is not None:
+        for source, records in files:
+            few = source.split == "train"
+            yield (
+                source,
+                [records[i] for i in dev_sample(len(records), params.shots, SAMPLE_SEED)] if few else records,
+            )
+        return
     if params.limit is None:
         yield from files
         return
@@ -265,7 +295,7 @@ class _Writer:
         for key in _FERTILITY:
             total[key] += part.counts.get(key, 0)
 
-    def write(self, folder: Path) -> dict[str, Any]:
+    def write(self, folder: Path, **meta: Any) -> dict[str, Any]:
         whole = join(self._parts)
         if not len(whole.ids):
             raise DataError("The files hold no text that the tokenizer knows.")
@@ -279,6 +309,7 @@ class _Writer:
             example_of=whole.example_of,
             columns=whole.columns,
             examples=whole.examples,
+            **meta,
         )
         return {
             "examples": len(whole.examples),

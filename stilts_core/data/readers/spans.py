@@ -11,6 +11,17 @@ from stilts_core.data.records import SpanRecord
 from stilts_core.errors import DataError
 
 WITHHELD = (("", 0),)
+TYDIQA_NAMES = {
+    "ar": "arabic",
+    "bn": "bengali",
+    "en": "english",
+    "fi": "finnish",
+    "id": "indonesian",
+    "ko": "korean",
+    "ru": "russian",
+    "sw": "swahili",
+    "te": "telugu",
+}
 
 
 def read_squad(path: Path) -> list[SpanRecord]:
@@ -37,6 +48,27 @@ def read_squad(path: Path) -> list[SpanRecord]:
     if not records:
         raise DataError(f"{path} holds no question.", hint=FETCH_AGAIN)
     return records
+
+
+def read_tydiqa(path: Path, language: str) -> list[SpanRecord]:
+    """TyDiQA-GoldP, whose files may hold several languages: a question belongs to the one that its id begins with.
+
+    The ids of XTREME's own training files say no language; all of their questions are taken.
+
+    Raises:
+        DataError: as `read_squad`; or none of the questions is in the language.
+    """
+    records = read_squad(path)
+    names = {record.id.partition("-")[0] for record in records} & {*TYDIQA_NAMES.values(), "japanese", "thai"}
+    wanted = TYDIQA_NAMES.get(language)
+    if not names:
+        return records
+    if wanted not in names:
+        raise DataError(
+            f"{path} holds questions in {', '.join(sorted(names))} and none in the language {language}.",
+            hint=FETCH_AGAIN,
+        )
+    return [record for record in records if record.id.startswith(f"{wanted}-")]
 
 
 def _question(row: Any, context: str, path: Path, where: str) -> SpanRecord:

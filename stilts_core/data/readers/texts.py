@@ -80,7 +80,7 @@ def in_share(row: int, share: tuple[float, float]) -> bool:
 def _columns(record: Record) -> Iterator[tuple[str | None, str]]:
     match record:
         case PairRecord():
-            yield from ((c, t) for c, t in (("a", record.text_a), ("b", record.text_b)) if t != NOT_TRANSLATED)
+            yield from ((c, t) for c, t in (("a", record.text_a), ("b", record.text_b)) if t and t != NOT_TRANSLATED)
         case SpanRecord():
             yield from ((None, sentence) for sentence in split_sentences(record.context))
             yield None, record.question.strip()

@@ -58,3 +58,19 @@ def accuracy(gold: Sequence[object], predicted: Sequence[object]) -> float:
         raise DataError("There is nothing to score: no gold label and no prediction.")
     correct = sum(g == p for g, p in zip(gold, predicted, strict=True))
     return correct / len(predicted) * 100
+
+
+def binary_f1(gold: Sequence[object], predicted: Sequence[object], positive: object = "1") -> float:
+    """F1 of one class, percent; 0 where nothing of it is right.
+
+    Raises:
+        DataError: different numbers of items.
+    """
+    if len(gold) != len(predicted):
+        raise DataError(f"{len(predicted)} predictions for {len(gold)} gold labels: the numbers must be equal.")
+    correct = sum(g == p == positive for g, p in zip(gold, predicted, strict=True))
+    if not correct:
+        return 0.0
+    precision = correct / sum(label == positive for label in predicted)
+    recall = correct / sum(label == positive for label in gold)
+    return 2 * precision * recall / (precision + recall) * 100
