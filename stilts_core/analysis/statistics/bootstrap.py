@@ -12,7 +12,7 @@ Below that `intervals` gives the interval to report and the draws serve what has
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -218,13 +218,25 @@ def _interval(draws: Floats, estimate: float, low: float, high: float, level: fl
 
 def influence_of(sample: Sample, contrast: Contrast, languages: Sequence[str] | None = None) -> Floats:
     """How much one draw of an example moves the mean gain over the languages, for each pair, (U, S), points."""
-    chosen = set(sample.languages if languages is None else languages)
+    chosen = sample.languages if languages is None else languages
+    return weighted_influence(sample, contrast, dict.fromkeys(chosen, 1 / len(chosen)))
+
+
+def weighted_influence(sample: Sample, contrast: Contrast, weights: Mapping[str, float]) -> Floats:
+    """As `influence_of`, on a weighted sum of the languages' gains.
+
+    Args:
+        sample: of the outcomes.
+        contrast: the pairs of runs.
+        weights: language → its weight; languages that are not named have none.
+    """
     parts = []
     for pool in sample.pools:
-        mine = [place for place, code in enumerate(pool.languages) if code in chosen]
+        mine = [place for place, code in enumerate(pool.languages) if code in weights]
         if mine:
-            found = contrast.of(pool.influence()[:, mine].sum(axis=1))
-            parts.append(found / (len(pool.units) * len(chosen)))
+            share = np.array([weights[pool.languages[place]] for place in mine])
+            moved = np.einsum("ulr,l->ur", pool.influence()[:, mine], share)
+            parts.append(contrast.of(moved) / len(pool.units))
     return np.concatenate(parts)
 
 
@@ -282,4 +294,5 @@ __all__ = [
     "languages_gain_interval",
     "percentile",
     "resample",
+    "weighted_influence",
 ]
