@@ -28,6 +28,7 @@ GROUPS = {
     "Its results": {
         "results": "Write the tables of whatever has committed so far.",
         "report": "Write the report of a study as one HTML file.",
+        "analyse": "Analyse a results table from anywhere, without a store.",
     },
     "Getting ready": {
         "doctor": "Check machine or cluster, store and data, and say what to do.",
