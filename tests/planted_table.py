@@ -45,7 +45,9 @@ def table(
                     for run in range(seeds):
                         common = random.normal(0, by_run)
                         for code in codes:
-                            true = 0.0 if curriculum == "baseline" else gain(encoder, curriculum, target, code) + own[code]
+                            true = (
+                                0.0 if curriculum == "baseline" else gain(encoder, curriculum, target, code) + own[code]
+                            )
                             value = 60 + common + true + random.normal(0, by_row)
                             yield row(encoder, curriculum, target, code, run, "score", value)
 

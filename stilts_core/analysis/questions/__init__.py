@@ -10,7 +10,7 @@ from stilts_core.analysis.frame import Frame
 from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.scores import Scores
 
-QUESTIONS: tuple[str, ...] = ("morphology",)
+QUESTIONS: tuple[str, ...] = ("morphology", "metrics")
 """Names of the modules here; each has ``answer(frame, scores, evidence)`` and ``has_data(frame, scores)``."""
 
 
