@@ -139,6 +139,14 @@ bench-coverage: $(VENV)/.dev ## how often the intervals hold the truth in 1,000 
 bench-bootstrap: $(VENV)/.dev ## how long 10,000 draws over 40 languages, 5,000 examples and 5 seeds take
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bootstrap.py
 
+.PHONY: bench-rows
+bench-rows: $(VENV)/.dev ## how long a results table of a million rows takes to analyse and render
+	@$(BIN)/python benchmarks/million_rows.py
+
+.PHONY: bench-mining
+bench-mining: $(VENV)/.bench ## nearest neighbours of 20,000 rows in both directions, beside an exact index of FAISS
+	@$(BIN)/python benchmarks/mining.py $(OPTIONS)
+
 .PHONY: image
 image: ## the two container images; says their sizes. Docker, podman or buildah; BASE=NAME, REGISTRY=HOST/TEAM
 	@containers/build.sh images

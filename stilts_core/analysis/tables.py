@@ -13,7 +13,7 @@ from stilts_core.analysis.scores import Scores, TargetScores
 from stilts_core.analysis.summary import Spread, baseline_of, independent
 from stilts_core.analysis.table import ResultRow, csv_bytes, flag
 
-_STATE = re.compile(r"[^@]+@state(\d+)")
+_STATE = re.compile(r".+@state(\d+)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,25 +131,30 @@ def read_tasks(file: Traversable) -> tuple[Task, ...]:
     Raises:
         SpecError: the file does not hold a list of tasks.
     """
-    return _read(file, tuple[Task, ...])
+    return read_data_file(file, tuple[Task, ...])
 
 
 @lru_cache(maxsize=1)
 def _builtin() -> Catalogue:
     data = files("stilts_core.catalog") / "data"
-    atlas = _read(data / "languages.yaml", dict[str, Any])
+    atlas = read_data_file(data / "languages.yaml", dict[str, Any])
     languages = TypeAdapter(tuple[Language, ...]).validate_python(atlas["languages"])
     groups = TypeAdapter(dict[str, tuple[str, ...]]).validate_python(atlas["groups"])
     return Catalogue(
         tasks=_by_name(read_tasks(data / "tasks.yaml")),
         languages=MappingProxyType({language.code: language for language in languages}),
-        protocols=_by_name(_read(data / "protocols.yaml", tuple[Protocol, ...])),
-        encoders=_by_name(_read(data / "encoders.yaml", tuple[KnownEncoder, ...])),
+        protocols=_by_name(read_data_file(data / "protocols.yaml", tuple[Protocol, ...])),
+        encoders=_by_name(read_data_file(data / "encoders.yaml", tuple[KnownEncoder, ...])),
         language_groups=MappingProxyType(groups),
     )
 
 
-def _read(file: Traversable, shape: type[ValueT]) -> ValueT:
+def read_data_file(file: Traversable, shape: type[ValueT]) -> ValueT:
+    """A data file of the catalogue.
+
+    Raises:
+        SpecError: it does not hold what it should.
+    """
     try:
         value = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a safe loader, either of the two)
         return TypeAdapter(shape).validate_python(value)

@@ -93,7 +93,9 @@ class Source(Frozen):
             stand for a part of the path and must match one file.
         several: the ``*`` may match several files, which are read one after another, sorted by path.
         format: the reader (`data.readers`).
-        pair: the second file, for formats of two: the English side of a parallel text, the labels of a file without.
+        pair: the second file, for formats of two: the English side of a parallel text, the labels of a file without,
+            the entities that mentions are linked to.
+        gold: the file of the right pairs, for sentences to mine; without it nothing can be scored.
         languages: the languages found here, where that is not all of the task's.
         columns: of a table, what is in which column: ``text``, ``pair`` (a second text) and ``label``, each by the
             header's name or by its number from 1.
@@ -128,11 +130,15 @@ class Source(Frozen):
         "label-lines",
         "label-json",
         "parallel-lines",
+        "bucc",
+        "lareqa-json",
+        "mewslix-jsonl",
         "text-lines",
         "table",
         "choices-jsonl",
     ]
     pair: str | None = None
+    gold: str | None = None
     several: bool = False
     languages: tuple[LanguageCode, ...] | None = None
     columns: dict[ColumnRole, str | PositiveInt] | None = None
@@ -195,10 +201,15 @@ class Task(Frozen):
     def _languages_of_benchmarks(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not isinstance(benchmarks := value.get("benchmarks"), dict):
             return value
-        scored = benchmarks.get("xtreme") or benchmarks.get("xtreme-r") or ()
-        languages = value.get("languages", scored)
-        extra = [code for code in benchmarks.get("xtreme-r", ()) if code not in languages]
-        return {"extra_languages": type(languages)(extra), **value, "languages": languages}
+        languages: Any = value.get("languages", benchmarks.get("xtreme") or benchmarks.get("xtreme-r"))
+        if not isinstance(languages, list | tuple):
+            return value
+        extra = type(languages)(code for code in benchmarks.get("xtreme-r", ()) if code not in languages)
+        return {"extra_languages": extra, **value, "languages": languages}
+
+    def scored_languages(self, benchmark: Benchmark | None) -> tuple[str, ...]:
+        """The languages that make up the task's score: in a benchmark that has the task, those that it takes."""
+        return self.benchmarks.get(benchmark, self.languages) if benchmark else self.languages
 
     def size(self, split: Split, language: str) -> int | None:
         """Examples of the official file, where known."""

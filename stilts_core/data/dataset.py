@@ -20,7 +20,8 @@ Columns by head, with T tokens, F features and E examples:
                       word (T): the word's index there, else -1;
                       a sentence over the length limit has several features
     mlm               none; a parallel dataset has group (E): equal for translations of each other
-    retrieval         side (E): 0 for the foreign sentence, 1 for the English one
+    retrieval         side (E): 0 for the foreign sentence, 1 for the English one; or 0 for what looks for others, 1 for
+                      what is looked for
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ from stilts_core.catalog.models import Head
 from stilts_core.errors import DataError
 
 FORMAT = 1
+EVERY_LANGUAGE = "*"
+"""The language of a segment that belongs to all of them: candidates that a search has in common."""
+
 Array = npt.NDArray[Any]
 
 

@@ -4,7 +4,8 @@ every head    id
 span          context; answers: the gold answers as texts, none for a question without an answer; null or no
 such key where the file holds no gold
 tagging       words; tags: as many tags; null or no such key where the file holds no gold
-retrieval     text
+retrieval     text; of a search keys: what a text and its right answers have in common, null where they are
+not known
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -124,15 +124,28 @@ class Inference:
             out[_positions(dataset, rows)] = _real(logits.argmax(-1).cpu().numpy(), batch)
         return out
 
-    def pooled_states(self, encoder: nn.Module, dataset: Dataset, pooling: str) -> list[Array]:
-        """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32."""
-        out: list[Array] | None = None
+    def pooled_states(
+        self, encoder: nn.Module, dataset: Dataset, pooling: str, *, keep: Collection[int] | None = None
+    ) -> list[Array | None]:
+        """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32.
+
+        Args:
+            keep: the states that are wanted; None stands in the place of the others. Default: all.
+        """
+        out: list[Array | None] | None = None
         for rows, batch in self._batches(dataset, None, model=encoder):
             mask = batch.get("mask")
             states = encode_states(encoder, batch["input_ids"], mask)
             if out is None:
-                out = [np.zeros((len(dataset.offsets) - 1, s.shape[-1]), dtype=np.float32) for s in states]
+                out = [
+                    np.zeros((len(dataset.offsets) - 1, state.shape[-1]), dtype=np.float32)
+                    if keep is None or number in keep
+                    else None
+                    for number, state in enumerate(states)
+                ]
             for vectors, state in zip(out, states, strict=True):
+                if vectors is None:
+                    continue
                 pooled = mean_pool(state, mask) if pooling == "mean" else state[:, 0].float()
                 vectors[rows] = pooled.cpu().numpy()
         return out or []

@@ -112,7 +112,7 @@ def _read_heads(folder: Path, tasks: Sequence[tuple[Head, int]]) -> dict[str, Te
     wanted = [{"head": head.value, "labels": labels} for head, labels in tasks]
     try:
         record = json.loads((folder / HEADS_RECORD).read_text(encoding="utf-8"))
-        state = load_file(folder / HEADS_FILE)
+        state: dict[str, Tensor] = load_file(folder / HEADS_FILE)
     except OSError as error:
         raise MissingInputError(f"{folder} holds no trained heads: {error}.") from error
     if record != wanted:

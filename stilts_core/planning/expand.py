@@ -10,7 +10,7 @@ from stilts_core.catalog.models import LARGE_LAYERS, Head, Hyper, Metric, Protoc
 from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.planning import estimate, settings
 from stilts_core.planning.graph import Graph
-from stilts_core.planning.lineage import Seen, provenance_notes
+from stilts_core.planning.lineage import Seen, provenance_notes, zero_shot_notes
 from stilts_core.planning.plan import (
     UNCAPPED,
     Cell,
@@ -83,7 +83,7 @@ class _Expansion:
         self._protocol = catalogue.protocol(study.spec.protocol)
         self._resolver = resolver_of(study, self._protocol, encoders)
         self._graph = Graph()
-        locator = Locator(data, catalogue, study.spec.data.root)
+        locator = Locator(data, catalogue, study.spec.data.root, study.spec.benchmark)
         self._preparation = Preparation(self._graph, locator, catalogue, self._protocol.long_tagging)
         self._cuts: dict[str, dict[str, int]] = {}
         # Shared objects are written into fingerprints once, so equal settings must be one object.
@@ -105,7 +105,7 @@ class _Expansion:
             study=self._study.model_dump(mode="json"),
             stages=stages,
             cells=tuple(cells),
-            notes=(*self._notes(), *reuse_notes(stages)),
+            notes=(*self._notes(), *zero_shot_notes(cells), *reuse_notes(stages)),
         )
 
     # Phase 1
@@ -149,20 +149,25 @@ class _Expansion:
         task = self._catalogue.task(target.task)
         resolved = self._resolve(settings.of_target(target, self._catalogue, curriculum.name, origin.name))
         evaluation = self._evaluation(origin, task, target, resolved.hyper)
-        training = few = None
+        trainings: tuple[_Training, ...] = ()
+        few = None
         if task.head is not Head.RETRIEVAL:
             languages = self._target_languages(task, target)
-            training = self._target_training(origin, task, target, resolved, languages)
+            trainings = self._target_trainings(origin, task, target, resolved, languages)
             few = self._few(origin, curriculum, task, target)
             seen = seen.with_labels((*languages, *(target.few_shot.languages if target.few_shot else ())))
         names = [*names, target.name]
         labelled, unlabelled = tuple(seen.labelled), tuple(seen.unlabelled)
         cells = []
         for seed, model in models.items():
-            trained = model if training is None else self._train(origin, training, model, seed, names)
+            trained = model
+            for number, training in enumerate(trainings, start=1):
+                # The last one makes the target's model; those before it are named after what they train on.
+                under = names if number == len(trainings) else [*names, training.tasks[0].task]
+                trained = self._train(origin, training, trained, seed, under, keep_head=number > 1)
             if few is not None:
                 trained = self._train(origin, few, trained, seed, [*names, "few"], keep_head=True)
-            seeded = training is not None or bool(curriculum.steps)
+            seeded = bool(trainings or curriculum.steps)
             cells.append(
                 Cell(
                     encoder=origin.name,
@@ -246,10 +251,25 @@ class _Expansion:
             origin, [(self._train_task(trained, self._reduced(resolved, trained.head, None)), data)], None
         )
 
-    def _target_training(
+    def _target_trainings(
         self, origin: Origin, task: Task, target: Target, resolved: Resolved, languages: tuple[str, ...]
+    ) -> tuple[_Training, ...]:
+        """The trainings of a target, one after another with one head: first those of ``train_first``, in English."""
+        first = [
+            self._target_training(origin, task, self._trained(name), target, resolved, ("en",))
+            for name in task.train_first
+        ]
+        return (*first, self._target_training(origin, task, self._trained(task.name), target, resolved, languages))
+
+    def _target_training(
+        self,
+        origin: Origin,
+        task: Task,
+        trained: Task,
+        target: Target,
+        resolved: Resolved,
+        languages: tuple[str, ...],
     ) -> _Training:
-        trained = self._trained(task.name)
         if (trained.head, trained.labels) != (task.head, task.labels):
             raise SpecError(
                 f"{task.name} cannot be trained on {trained.name}: their heads or labels differ.",
@@ -276,7 +296,7 @@ class _Expansion:
 
     def _trained(self, name: str) -> Task:
         task = self._catalogue.training_task(self._catalogue.task(name))
-        if task.head is Head.RETRIEVAL or not task.train:
+        if task.head is Head.RETRIEVAL or not (task.train or task.parts):
             raise SpecError(
                 f"{name} has no training set, so nothing can be trained on it.",
                 hint="A retrieval target is evaluated without training; any other task needs `train` or `train_on`.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from stilts_core.catalog.load import Catalogue
 from stilts_core.catalog.models import Head
-from stilts_core.planning.plan import Stage, TaskParams
+from stilts_core.planning.plan import Cell, Stage, TaskParams
 from stilts_core.spec.study import Pretraining, Step
 
 
@@ -48,6 +48,19 @@ def text_languages(pretraining: Pretraining) -> tuple[str, ...]:
     return tuple(codes)
 
 
+def zero_shot_notes(cells: Iterable[Cell]) -> list[str]:
+    """A line for each curriculum and set of languages, English left out, that are scored and not zero-shot."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for cell in cells:
+        codes = [code for code in cell.languages if code != "en" and not cell.zero_shot(code)]
+        if codes:
+            found.setdefault((cell.curriculum, ", ".join(codes)), {})[cell.target] = None
+    return [
+        f"{curriculum}: labelled data of {codes} are trained on, so they are not zero-shot in {', '.join(targets)}."
+        for (curriculum, codes), targets in found.items()
+    ]
+
+
 def provenance_notes(stages: Iterable[Stage]) -> list[str]:
     """A line for each task that is trained in other languages than English: how its text came into them."""
     notes: dict[str, None] = {}
@@ -56,8 +69,8 @@ def provenance_notes(stages: Iterable[Stage]) -> list[str]:
             continue
         kinds: dict[str, list[str]] = {}
         for file in stage.files:
-            split, _, language = file.role.partition("/")
-            if split != "train" or "/" in language or language == "en":
+            family, _, language = file.role.rpartition("/")
+            if family.partition("/")[0] != "train" or language in ("en", "pair"):
                 continue
             said = "not stated" if file.provenance is None else file.provenance.kind
             note = file.provenance.note if file.provenance else ""

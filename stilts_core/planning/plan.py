@@ -33,9 +33,9 @@ class StageKind(StrEnum):
 KIND_VERSIONS: dict[StageKind, int] = {
     # Raised when a change of the code changes what a stage of the kind commits.
     StageKind.PREPARE: 1,
-    StageKind.PRETRAIN: 1,
-    StageKind.TRAIN: 1,
-    StageKind.EVALUATE: 1,
+    StageKind.PRETRAIN: 2,
+    StageKind.TRAIN: 2,
+    StageKind.EVALUATE: 2,
 }
 
 
@@ -43,13 +43,13 @@ class DataFile(Frozen):
     """A file of the data root that a stage reads.
 
     Attributes:
-        role: what it is to the stage, ``<split>/<language>``, with ``/pair`` added for the English side of a
-            parallel file: ``train/en``, ``test/de``, ``test/de/pair``.
+        role: what it is to the stage, ``<split>/<language>``, with ``/pair`` added for the second file of a pair and
+            ``/gold`` for its right answers: ``train/en``, ``test/de``, ``test/de/pair``.
         path: relative to the data root.
         format: the reader, as in `catalog.models.Source`.
         parallel: as in `spec.study.TextFile`.
         rows: share of the rows that is used, as in `spec.study.TextFile`.
-        columns: of a table, as in `catalog.models.Source`.
+        columns: of a table, as in `catalog.models.Source`, as pairs.
         provenance: as in `catalog.models.Source`, for the record.
     """
 
@@ -60,7 +60,7 @@ class DataFile(Frozen):
     size: int
     parallel: bool = False
     rows: tuple[float, float] = (0.0, 1.0)
-    columns: dict[ColumnRole, str | int] | None = None
+    columns: tuple[tuple[ColumnRole, str | int], ...] = ()
     provenance: Provenance | None = None
     presentational: ClassVar[frozenset[str]] = frozenset({"path", "size", "provenance"})
 
@@ -75,6 +75,7 @@ class EncoderSource(Frozen):
         parameters: of the body, embeddings left out, where known; for the estimate of time only.
         max_length: tokens it takes at most, where known; longer inputs are cut to it when planning.
         layers: where known; protocols may have other settings for large encoders.
+        files: name and SHA-256 of each file of one in a bucket, so that a stage can fetch and verify it.
     """
 
     location: str
@@ -83,7 +84,10 @@ class EncoderSource(Frozen):
     parameters: int | None = None
     max_length: int | None = None
     layers: int | None = None
-    presentational: ClassVar[frozenset[str]] = frozenset({"location", "revision", "parameters", "max_length", "layers"})
+    files: tuple[tuple[str, str], ...] = ()
+    presentational: ClassVar[frozenset[str]] = frozenset(
+        {"location", "revision", "parameters", "max_length", "layers", "files"}
+    )
 
 
 class TokenizerParams(Frozen):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Head, Hyper, LongTagging, Provenance, Task
+from stilts_core.catalog.models import Head, Hyper, LongTagging, Metric, Provenance, Task
 from stilts_core.errors import SpecError
 from stilts_core.planning import estimate
 from stilts_core.planning.graph import Graph
@@ -106,7 +106,7 @@ class Preparation:
         provenance: Provenance | None = None,
     ) -> Prepared:
         """A task's training set in some languages."""
-        lengths = _lengths(task.head, hyper)
+        lengths = _lengths(task, hyper)
         key = (origin.name, task.name, "train", languages, limit, *lengths.values())
         if key not in self._known:
             files = self._locator.training(task, languages, provenance)
@@ -115,7 +115,7 @@ class Preparation:
                 StageKind.PREPARE,
                 self._task_params(origin, task, "train", lengths, limit),
                 _tokenizer(origin),
-                files,
+                (*files, *self._locator.labels(task)),
                 label=f"{task.name} to train on{where} · {origin.name}",
                 work=estimate.prepare_work(files),
             )
@@ -124,7 +124,7 @@ class Preparation:
 
     def few(self, origin: Origin, task: Task, hyper: Hyper, few: FewShot) -> Prepared:
         """A few labelled examples of some languages."""
-        lengths = _lengths(task.head, hyper)
+        lengths = _lengths(task, hyper)
         key = (origin.name, task.name, "few", few, *lengths.values())
         if key not in self._known:
             files = self._locator.few(task, few.languages)
@@ -132,7 +132,7 @@ class Preparation:
                 StageKind.PREPARE,
                 self._task_params(origin, task, "train", lengths, None, few.examples),
                 _tokenizer(origin),
-                files,
+                (*files, *self._locator.labels(task)),
                 label=f"{task.name}, {few.examples} examples each in {', '.join(few.languages)} · {origin.name}",
                 work=estimate.prepare_work(files),
             )
@@ -163,7 +163,7 @@ class Preparation:
         files = self._evaluation_files.get(target.name)
         if files is None:
             files = self._evaluation_files[target.name] = self._locator.evaluation(task, target)
-        lengths = _lengths(task.head, hyper)
+        lengths = _lengths(task, hyper)
         key = (origin.name, target.name, "evaluate", *lengths.values())
         if key not in self._known:
             count = len(files.splits)
@@ -171,7 +171,7 @@ class Preparation:
                 StageKind.PREPARE,
                 self._task_params(origin, task, "evaluate", lengths, target.limit),
                 _tokenizer(origin),
-                files.files,
+                (*files.files, *self._locator.labels(task)),
                 label=f"{task.name} in {count} language{'s' * (count != 1)} · {origin.name}",
                 work=estimate.prepare_work(files.files),
             )
@@ -208,13 +208,14 @@ class Preparation:
         return self._evaluation_files
 
 
-def _lengths(head: Head, hyper: Hyper) -> dict[str, int]:
+def _lengths(task: Task, hyper: Hyper) -> dict[str, int]:
     """The lengths that decide how inputs are cut; windows and questions are a matter of spans."""
-    spans = head is Head.SPAN
+    spans = task.head is Head.SPAN
+    asked = spans or task.metric is Metric.MAP_20  # its answers have the room that its questions leave
     return {
         "max_length": hyper.max_length,
         "doc_stride": hyper.doc_stride if spans else 0,
-        "question_length": hyper.question_length if spans else 0,
+        "question_length": hyper.question_length if asked else 0,
     }
 
 

@@ -9,13 +9,14 @@ from typing import get_args
 from pydantic import ValidationError
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Head, Hyper, Source, Task
+from stilts_core.catalog.models import Head, Hyper, Metric, Source, Task
 from stilts_core.catalog.nearest import unknown
 from stilts_core.catalog.published import shipped
 from stilts_core.errors import SpecError
 from stilts_core.spec.claims import Claim
 from stilts_core.spec.document import Problem, report, show
 from stilts_core.spec.load import LoadedStudy
+from stilts_core.spec.own_task import OwnTask
 from stilts_core.spec.sentences import sentence_of
 from stilts_core.spec.study import BASELINE, Encoder, Override, Target, TaskUse
 
@@ -52,8 +53,12 @@ HEADS = {
     "table": Head.CLASSIFICATION,
     "choices-jsonl": Head.CHOICE,
     "parallel-lines": Head.RETRIEVAL,
+    "bucc": Head.RETRIEVAL,
+    "lareqa-json": Head.RETRIEVAL,
+    "mewslix-jsonl": Head.RETRIEVAL,
     "text-lines": Head.MLM,
 }
+LABEL_FORMATS = frozenset({"label-lines", "label-json"})
 _WITH_LABELS = (Head.CLASSIFICATION, Head.TAGGING)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WHOLE = (0.0, 1.0)
@@ -84,7 +89,9 @@ def check_names(loaded: LoadedStudy, catalogue: Catalogue) -> None:
         if not reference.rows and reference.name not in shipped():
             check.unknown("table of published results", reference.name, shipped(), "spec", "reference", index)
     for index, task in enumerate(spec.tasks):
-        check.task(task, ("spec", "tasks", index))
+        check.own_task(task, index)
+    if check.strange:  # what a file beside the study says wrong makes no sense of the rest
+        raise report(*check.strange)
     for index, encoder in enumerate(spec.encoders):
         check.encoder(encoder, ("spec", "encoders", index))
     for index, curriculum in enumerate(spec.curricula):
@@ -102,6 +109,8 @@ def check_names(loaded: LoadedStudy, catalogue: Catalogue) -> None:
 class _Check:
     def __init__(self, loaded: LoadedStudy, catalogue: Catalogue) -> None:
         self.problems: list[Problem] = []
+        self.strange: tuple[str, list[Problem]] | None = None
+        self._loaded = loaded
         self._document = loaded.document
         self._spec = loaded.study.spec
         self._catalogue = catalogue
@@ -152,7 +161,7 @@ class _Check:
             self._masked(use, task, place)
         elif task.head is Head.RETRIEVAL:
             self.say(f"{task.name} has no training and cannot be a step of a curriculum", *place, "task")
-        elif not task.train:
+        elif not (task.train or task.parts):
             other = f"; its training set is that of {task.train_on}" if task.train_on else ""
             self.say(f"{task.name} has no training set of its own{other}", *place, "task")
         else:
@@ -166,12 +175,14 @@ class _Check:
         if task.metric is None:
             self.say(f"{task.name} has no metric and cannot be a target", *place, "task")
             return
-        if not task.test and not task.dev:
+        if not (task.test or task.dev or task.parts):
             self.say(f"{task.name} has no evaluation data", *place, "task")
         if target.languages is not None:
             allowed = (*task.languages, *task.extra_languages)
             self._codes(target.languages, allowed, f" of {task.name}", (*place, "languages"))
         self._share(target.rows, (*place, "rows"))
+        if task.head is Head.RETRIEVAL and task.metric is not Metric.RETRIEVAL_ACCURACY and target.rows != _WHOLE:
+            self.say(f"the rows of {task.name} belong to each other; it takes a `limit`", *place, "rows")
         if task.head is Head.RETRIEVAL:
             for option in ("train_limit", "few_shot", "translate_train"):
                 if getattr(target, option) is not None:
@@ -180,7 +191,7 @@ class _Check:
         if target.rows != _WHOLE:
             self.say(f"only a retrieval target has rows; {task.name} takes a `limit`", *place, "rows")
         source = self._catalogue.tasks.get(task.train_on) if task.train_on else task
-        if source is not None and not source.train:
+        if source is not None and not (source.train or source.parts):
             self.say(f"{source.name}, on which {task.name} is trained, has no training set", *place, "task")
         elif source is not None and target.translate_train is not None:
             allowed = tuple(code for code in self._catalogue.training_languages(task) if code != "en")
@@ -214,16 +225,56 @@ class _Check:
             except ValidationError as error:
                 self.say(sentence_of(error.errors()[0]), *place, "set", name)
 
-    def task(self, task: Task, place: Place) -> None:
-        """A task that the study brings."""
+    def own_task(self, task: OwnTask, index: int) -> None:
+        """A task that the study brings, in its own file or in one beside it."""
+        document, place = self._loaded.task_places[index]
+        if document is self._loaded.document:
+            return self._own(task, place)
+        here, problems = self._document, self.problems
+        self._document, self.problems = document, []
+        self._own(task, place)
+        if self.problems and self.strange is None:
+            self.strange = (document.name, self.problems)
+        self._document, self.problems = here, problems
+        return None
+
+    def _own(self, task: OwnTask, place: Place) -> None:
+        if task.path is not None:
+            self._path(task.path, (*place, "path"))
+            if len(task.languages) > 1 and "{lang}" not in task.path and "{iso3}" not in task.path:
+                self.say(f"{task.name} has {len(task.languages)} languages, so its path needs {{lang}}", *place, "path")
+            if task.pair is None and task.head is Head.RETRIEVAL:
+                self.say("needs the English side as `pair`", *place)
+            if task.format is not None and HEADS.get(task.format) is not task.head:
+                fitting = [name for name, head in HEADS.items() if head is task.head]
+                sentence = f"{task.format} holds no {task.head.value} data; allowed: {', '.join(fitting)}"
+                self.say(sentence, *place, "format")
+        elif task.pair or task.format or task.columns or task.provenance:
+            self.say("pair, format, columns and provenance go with `path`; a source has its own", *place)
+        elif not (task.train or task.dev or task.test or task.train_on or task.parts):
+            self.say(f"{task.name} has no data: give its `path`, or `train`, `dev` and `test`", *place)
+        self.task(task, place)
+
+    def task(self, task: OwnTask, place: Place) -> None:
+        """What holds for every task."""
         if task.train_on is not None:
-            self._task(task.train_on, (*place, "train_on"))
-        if task.head in _WITH_LABELS and len(set(task.labels)) < 2:
+            self._like(task, task.train_on, (*place, "train_on"))
+        for key, names in (("train_first", task.train_first), ("parts", task.parts)):
+            for index, name in enumerate(names):
+                self._like(task, name, (*place, key, index))
+        if task.head in _WITH_LABELS and len(set(task.labels)) < 2 and not task.labels_from:
             self.say(f"{task.name} needs `labels`: at least two, all different", *place)
+        for index, source in enumerate(task.labels_from):
+            if source.format not in LABEL_FORMATS and HEADS.get(source.format) not in _WITH_LABELS:
+                self.say(f"{source.format} gives no list of labels", *place, "labels_from", index, "format")
+        if task.parts and (task.train or task.dev or task.test):
+            self.say(f"{task.name} has `parts`, so its data are theirs: leave out train, dev and test", *place)
         for split in ("train", "dev", "test"):
             sources: tuple[Source, ...] = getattr(task, split)
             for index, source in enumerate(sources):
                 here = (*place, split, index)
+                if task.path is not None:
+                    continue  # it stands for this source, and has been looked at
                 if HEADS.get(source.format) is not task.head:
                     fitting = [name for name, head in HEADS.items() if head is task.head]
                     sentence = f"{source.format} holds no {task.head.value} data; allowed: {', '.join(fitting)}"
@@ -233,6 +284,16 @@ class _Check:
                     self._path(source.pair, (*here, "pair"))
                 elif source.format == "parallel-lines":
                     self.say("needs the English side as `pair`", *here)
+
+    def _like(self, task: Task, name: str, place: Place) -> None:
+        """Another task that shares a task's head."""
+        other = self._task(name, place)
+        if other is None:
+            return
+        if (other.head, other.labels) != (task.head, task.labels):
+            self.say(f"{name} has another head than {task.name}, or other labels, or in another order", *place)
+        if other.parts and task.parts:
+            self.say(f"{name} has parts itself; name those", *place)
 
     def _task(self, name: str, place: Place) -> Task | None:
         task = self._catalogue.tasks.get(name)
@@ -276,6 +337,6 @@ class _Check:
     def _path(self, path: str, place: Place) -> None:
         if any(part in {"", ".", ".."} for part in path.split("/")) or "\\" in path:
             self.say(f'"{path}" is no path under the data root; write it without / at its ends, and without ..', *place)
-        strange = [name for name in _PLACEHOLDER.findall(path) if name not in {"lang", "iso3"}]
+        strange = [name for name in _PLACEHOLDER.findall(path) if name not in {"lang", "iso3", "split"}]
         if strange:
             self.say(unknown("placeholder", f"{{{strange[0]}}}", ["{lang}", "{iso3}"]), *place)

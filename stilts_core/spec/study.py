@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from stilts_core.catalog.models import LanguageCode, Name, Provenance, Rows
+from stilts_core.catalog.models import Benchmark, LanguageCode, Name, Provenance, Rows
 from stilts_core.catalog.published import Published
 from stilts_core.model import API_VERSION, Frozen
 from stilts_core.spec.claims import Claim
@@ -268,6 +268,8 @@ class Spec(Frozen):
     """What is compared with what.
 
     Attributes:
+        benchmark: whose list of languages a target has that names none; default: XTREME's, for a task that it lacks
+            XTREME-R's.
         tasks: the study's own, in the catalogue's schema; a text is a file beside the study that holds one or several.
         claims: what a paper says, for the report to judge.
         reference: published results that the report lays beside the study's own.
@@ -278,6 +280,7 @@ class Spec(Frozen):
     targets: tuple[Target, ...] = Field(min_length=1)
     seeds: PositiveInt | tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = 1
     protocol: str = "xtreme-2020"
+    benchmark: Benchmark | None = None
     data: Data = Data()
     overrides: tuple[Override, ...] = ()
     tasks: tuple[OwnTask, ...] = ()

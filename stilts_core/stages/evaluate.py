@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
 from stilts_core.catalog.models import Head
 from stilts_core.data.dataset import Dataset
 from stilts_core.errors import StoppedError
 from stilts_core.evaluation.evaluate import score_target
+from stilts_core.evaluation.translations import scored_state
 from stilts_core.modeling.encoder import load_encoder
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.model import load_task_model
@@ -17,6 +19,10 @@ from stilts_core.planning.plan import EvaluateParams
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import encoder_location
 from stilts_core.stages.outputs import as_outputs
+
+STATES_BYTES = 16 * 2**30
+"""Memory for the vectors of a retrieval target. The corpora of BUCC hold three million sentences: one hidden state of a
+large encoder then takes 12 GB, all of them 300."""
 
 
 def evaluate(context: StageContext) -> dict[str, Any]:
@@ -39,9 +45,19 @@ def evaluate(context: StageContext) -> dict[str, Any]:
     if params.head is Head.RETRIEVAL:
         location, revision = encoder_location(context, params.encoder, role="model")
         encoder = load_encoder(location, revision=revision).to(device)
-        raw = inference.pooled_states(encoder, dataset, params.pooling or "mean")
+        raw = inference.pooled_states(
+            encoder, dataset, params.pooling or "mean", keep=_states_to_keep(encoder, dataset, params)
+        )
     else:
         model = load_task_model(context.inputs["model"], params.head, len(params.labels)).to(device)
         raw = inference.head_outputs(model, 0, dataset)
     context.report(Progress(activity="scoring"))
-    return score_target(dataset, params, as_outputs(params.head, raw), context.out)
+    return score_target(dataset, params, as_outputs(params.head, raw), context.out, device=resources.device)
+
+
+def _states_to_keep(encoder: nn.Module, dataset: Dataset, params: EvaluateParams) -> set[int] | None:
+    """All hidden states, or where they would take too much memory only the one that is the result."""
+    layers, hidden = int(encoder.config.num_hidden_layers), int(encoder.config.hidden_size)  # type: ignore[arg-type, union-attr]
+    if 4 * hidden * (layers + 1) * int(dataset.meta["examples"]) <= STATES_BYTES:
+        return None
+    return {scored_state(layers, params.retrieval_states, params.retrieval_share)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from stilts_core.catalog.models import Head, LongTagging
-from stilts_core.data.dataset import Dataset, Segment
-from stilts_core.data.readers import labels_in, read, texts_by_language
+from stilts_core.data.dataset import EVERY_LANGUAGE, Dataset, Segment
+from stilts_core.data.readers import POOLS, labels_in, read, texts_by_language
 from stilts_core.data.records import (
     ChoiceRecord,
     PairRecord,
     Record,
+    SearchRecord,
     SentencePairRecord,
     SpanRecord,
     TagRecord,
@@ -30,6 +31,7 @@ from stilts_core.data.tokenise import (
     join,
     pairs,
     parallel,
+    searched,
     spans,
     tagged,
     translations,
@@ -58,6 +60,7 @@ class InputFile:
     language: str
     path: Path
     pair: Path | None
+    gold: Path | None = None
 
     @property
     def split(self) -> str:
@@ -100,7 +103,7 @@ def _tokenizer(context: StageContext, params: TokenizerParams) -> dict[str, Any]
     context.report(Progress(len(texts), len(texts), "training the tokenizer"))
     tokenizer = train_tokenizer(sample, params.vocabulary, params.max_length)
     tokenizer.save_pretrained(context.out / "tokenizer")
-    encoder = TextEncoder(tokenizer)
+    encoder = TextEncoder.of(tokenizer)
     return {
         "vocabulary": len(tokenizer),
         "characters": sum(map(len, sample)),
@@ -164,11 +167,12 @@ def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
     sources = list(_files(context, "reading"))
     named = next((source for source in sources if source.split == LABELS), None)
     if named is not None:
-        labels = labels_in(named.file.format, named.path, language=named.language)
+        labels = labels_in(named.file.format, named.path, language=named.language, columns=dict(named.file.columns))
         params = params.model_copy(update={"labels": labels})
     read_files = [(source, _read(source, params, closed=named is None)) for source in sources if source is not named]
     for source, records in read_files:
         _check_records(source, records, params)
+    read_files += _pools(source for source, _ in read_files)
     writer = _Writer(encoder, params.head)
     for number, (source, records) in enumerate(_limited(read_files, params)):
         context.report(Progress(number, len(read_files), f"tokenising {source.language}"))
@@ -191,14 +195,24 @@ def _read(source: InputFile, params: TaskParams, *, closed: bool) -> list[Any]:
         source.file.format,
         source.path,
         pair=source.pair,
+        gold=source.gold,
         labels=params.labels if seen else (),
         language=source.language,
         rows=source.file.rows,
-        columns=source.file.columns,
+        columns=dict(source.file.columns),
     )
     if source.part and source.split != "train":  # an id matters where there are outcomes
         return [replace(record, id=f"{source.part}:{record.id}") for record in records]
     return records
+
+
+def _pools(sources: Iterable[InputFile]) -> list[tuple[InputFile, list[Any]]]:
+    """The candidates that all languages have in common, each file of them once."""
+    pools = {source.pair: source for source in sources if source.pair and source.file.format in POOLS}
+    return [
+        (replace(source, language=EVERY_LANGUAGE), list(POOLS[source.file.format](path)))
+        for path, source in pools.items()
+    ]
 
 
 def _tokenised(encoder: TextEncoder, records: Sequence[Any], params: TaskParams) -> Part:
@@ -217,6 +231,8 @@ def _tokenised(encoder: TextEncoder, records: Sequence[Any], params: TaskParams)
             )
         case Head.TAGGING:
             return tagged(encoder, records, params.labels, params.max_length, params.long_tagging or LongTagging.SPLIT)
+    if isinstance(records[0], SearchRecord):
+        return searched(encoder, records, params.question_length, params.max_length)
     return translations(encoder, records, params.max_length)
 
 
@@ -240,7 +256,11 @@ def _limited(
     begin = np.cumsum([0, *sizes])
     for at, (source, records) in enumerate(files):
         if params.purpose == "evaluate":
-            yield source, [records[index] for index in dev_sample(len(records), params.limit, SAMPLE_SEED)]
+            # What is looked for stays: with fewer candidates a search would be easier.
+            looking = [index for index, record in enumerate(records) if not getattr(record, "candidate", False)]
+            chosen_rows = {looking[place] for place in dev_sample(len(looking), params.limit, SAMPLE_SEED)}
+            left_out = set(looking) - chosen_rows
+            yield source, [record for index, record in enumerate(records) if index not in left_out]
         elif source.split != "train":
             yield source, records
         else:
@@ -265,12 +285,12 @@ def _check_records(source: InputFile, records: Sequence[Any], params: TaskParams
                 )
 
 
-_RECORDS: Mapping[Head, type[Record]] = {
+_RECORDS: Mapping[Head, type[Record] | tuple[type[Record], ...]] = {
     Head.CLASSIFICATION: PairRecord,
     Head.CHOICE: ChoiceRecord,
     Head.SPAN: SpanRecord,
     Head.TAGGING: TagRecord,
-    Head.RETRIEVAL: SentencePairRecord,
+    Head.RETRIEVAL: (SentencePairRecord, SearchRecord),
 }
 
 
@@ -344,15 +364,18 @@ def _texts(context: StageContext) -> Iterator[tuple[InputFile, list[tuple[str, l
 def _files(context: StageContext, activity: str) -> Iterator[InputFile]:
     """The stage's files in order, those of a pair together; reports each and stops between two on request."""
     files = {file.role: file for file in context.stage.files}
-    whole = [file for file in context.stage.files if not file.role.endswith("/pair")]
+    whole = [file for file in context.stage.files if not file.role.endswith(("/pair", "/gold"))]
     if not whole:
         raise SpecError(f"The stage {context.stage.label} has no data file.")
     for number, file in enumerate(whole):
         _stop_if_asked(context)
         family, _, language = file.role.rpartition("/")
         context.report(Progress(number, len(whole), f"{activity} {language}"))
-        pair = files.get(f"{file.role}/pair")
-        yield InputFile(file, family, language, _local(context, file), None if pair is None else _local(context, pair))
+        pair, gold = (
+            None if beside is None else _local(context, beside)
+            for beside in (files.get(f"{file.role}/pair"), files.get(f"{file.role}/gold"))
+        )
+        yield InputFile(file, family, language, _local(context, file), pair, gold)
 
 
 def _local(context: StageContext, file: DataFile) -> Path:
@@ -378,9 +401,4 @@ def _encoder(context: StageContext, source: EncoderSource | None) -> TextEncoder
         return TextEncoder.load(folder / "encoder" if (folder / "encoder").is_dir() else folder)
     if source is None:
         raise SpecError(f"The stage {context.stage.label} has neither a tokenizer nor an encoder.")
-    if source.location.startswith("s3://"):
-        raise SpecError(
-            f"The encoder {source.location} is not on this machine.",
-            hint="Copy it to a folder and name that as its source.",
-        )
     return TextEncoder.load(source.location, source.revision)

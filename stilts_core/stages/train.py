@@ -69,7 +69,7 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     ]
     kinds = [(task.head, len(task.labels)) for task in params.tasks]
     own_head = own_masked_head(location, revision)
-    model = _model(context, params, kinds, own_head)
+    model, adopted = _model(context, params, kinds, own_head)
     model.train()
     steps = steps_of(streams, params.hyper, params.mix_cap)
     order = mixture_schedule([stream.size for stream in streams], params.mix_cap, steps, params.seed)
@@ -91,7 +91,7 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
         return {}
     _commit(context, model, weights, kinds, location, own_head)
     (context.out / "history.json").write_text(json.dumps(_record(history)) + "\n", encoding="utf-8")
-    return _metrics(params, history, steps)
+    return _metrics(params, history, steps) | adopted
 
 
 def _model(
@@ -99,19 +99,24 @@ def _model(
     params: TrainParams,
     kinds: list[tuple[Head, int]],
     own_head: Mapping[str, Tensor] | None,
-) -> TaskModel:
-    """The encoder with fresh heads, but with its own for masked text; or the parent's model, to go on with its head."""
+) -> tuple[TaskModel, dict[str, str]]:
+    """The encoder with fresh heads, but with its own for masked text; or the parent's model, to go on with its head.
+
+    Returns:
+        The model, and for the record ``masked_head`` where text is masked: ``own``, or ``fresh`` where the encoder has
+        none of this shape.
+    """
     location, revision = encoder_location(context, params.encoder)
     model = new_task_model(load_encoder(location, revision=revision), kinds, params.seed)
     if params.keep_head:
         restore_heads(model, context.inputs["encoder"], kinds)
-        return model
+        return model, {}
+    adopted = {}
     for head in model.heads:
         if isinstance(head, MaskedHead):
             own = own_head is not None and adopt(head, own_head, getattr(model.encoder.config, "layer_norm_eps", None))
-            found = "the encoder's own head" if own else "a fresh head, for the encoder has none of its shape"
-            print(f"masked text: {found}", flush=True)  # noqa: T201 (the stage's log)
-    return model
+            adopted["masked_head"] = "own" if own else "fresh"
+    return model, adopted
 
 
 def _stream(task: TrainTask, dataset: Dataset, location: str | Path, seed: int) -> Stream:

@@ -21,10 +21,11 @@ from stilts_core.data.readers.labels import read_label_json, read_label_lines
 from stilts_core.data.readers.own import Columns, read_choices, read_table
 from stilts_core.data.readers.pairs import read_anli, read_mnli_jsonl, read_pairs_tsv
 from stilts_core.data.readers.plain import read_parallel_lines, read_text_lines
+from stilts_core.data.readers.search import read_bucc, read_entities, read_lareqa, read_mentions
 from stilts_core.data.readers.spans import read_squad, read_tydiqa
 from stilts_core.data.readers.tags import read_ccg, read_conllu, read_panx, read_tags_tsv
 from stilts_core.data.readers.texts import in_share, record_texts, row_numbers
-from stilts_core.data.records import TagRecord, TextRecord
+from stilts_core.data.records import PairRecord, SearchRecord, TagRecord, TextRecord
 from stilts_core.errors import DataError, SpecError
 
 ALL_ROWS = (0.0, 1.0)
@@ -34,6 +35,7 @@ ALL_ROWS = (0.0, 1.0)
 class _Request:
     path: Path
     pair: Path | None
+    gold: Path | None
     labels: Sequence[str]
     language: str
     columns: Columns | None
@@ -63,6 +65,9 @@ _READERS: dict[str, Callable[[_Request], Sequence[Any]]] = {
     "conllu": lambda r: read_conllu(r.path, r.labels, r.language),
     "ccg-tsv": lambda r: read_ccg(r.path, r.labels),
     "parallel-lines": lambda r: read_parallel_lines(r.path, r.pair),
+    "bucc": lambda r: read_bucc(r.path, r.pair, r.gold),
+    "lareqa-json": lambda r: read_lareqa(r.path, r.language),
+    "mewslix-jsonl": lambda r: read_mentions(r.path, r.language),
     "text-lines": lambda r: read_text_lines(r.path),
     "table": lambda r: read_table(r.path, r.labels, r.columns),
     "choices-jsonl": lambda r: read_choices(r.path),
@@ -71,12 +76,21 @@ _LABEL_READERS: dict[str, Callable[[Path], tuple[str, ...]]] = {
     "label-lines": read_label_lines,
     "label-json": read_label_json,
 }
+POOLS: dict[str, Callable[[Path], list[SearchRecord]]] = {"mewslix-jsonl": read_entities}
+"""Formats whose pair holds the candidates of all languages, and what reads those."""
+
 READABLE = frozenset(_READERS)
 LABEL_FORMATS = frozenset(_LABEL_READERS)
 
 
-def labels_in(format: str, path: Path, *, language: str = "en") -> tuple[str, ...]:  # noqa: A002 (as in `read`)
-    """The list of labels that a file gives: a file of labels, or a file of tagged words, whose tags are sorted.
+def labels_in(
+    format: str,  # noqa: A002 (as in `read`)
+    path: Path,
+    *,
+    language: str = "en",
+    columns: Columns | None = None,
+) -> tuple[str, ...]:
+    """The list of labels that a file gives: a list of labels, or labelled texts or words, whose labels are sorted.
 
     Raises:
         DataError: the file has the wrong content.
@@ -85,18 +99,18 @@ def labels_in(format: str, path: Path, *, language: str = "en") -> tuple[str, ..
     """
     if format in _LABEL_READERS:
         return _LABEL_READERS[format](path)
-    tags = {
-        tag
-        for record in read(format, path, language=language)
-        if isinstance(record, TagRecord)
-        for tag in record.tags or ()
-    }
-    if len(tags) < 2:
+    labels: set[str] = set()
+    for record in read(format, path, language=language, columns=columns):
+        if isinstance(record, TagRecord):
+            labels.update(record.tags or ())
+        elif isinstance(record, PairRecord) and record.label is not None:
+            labels.add(record.label)
+    if len(labels) < 2:
         raise SpecError(
-            f"{path}, read as `{format}`, gives no list of labels.",
-            hint=f"Name a file of tagged words, or one of {', '.join(sorted(_LABEL_READERS))}.",
+            f"{path}, read as `{format}`, gives no list of labels: it has {len(labels)}.",
+            hint=f"Name a file of labelled texts or words, or one of {', '.join(sorted(_LABEL_READERS))}.",
         )
-    return tuple(sorted(tags))
+    return tuple(sorted(labels))
 
 
 def read(
@@ -104,6 +118,7 @@ def read(
     path: Path,
     *,
     pair: Path | None = None,
+    gold: Path | None = None,
     labels: Sequence[str] = (),
     language: str = "en",
     rows: tuple[float, float] = ALL_ROWS,
@@ -115,6 +130,7 @@ def read(
         format: one of `catalog.models.Source.format`.
         path: the file.
         pair: the English side of a parallel file.
+        gold: the right pairs of sentences to mine.
         labels: the closed list of labels; none are checked where it is empty.
         language: of the file, where the format's rules differ by it.
         rows: the share of the rows that is kept, as in `planning.plan.DataFile`.
@@ -130,7 +146,7 @@ def read(
     """
     if format not in _READERS:
         raise SpecError(f"There is no format `{format}`.", hint=f"The formats are {', '.join(sorted(_READERS))}.")
-    records = list(_READERS[format](_Request(path, pair, labels, language, columns)))
+    records = list(_READERS[format](_Request(path, pair, gold, labels, language, columns)))
     if rows != ALL_ROWS:
         records = [record for row, record in zip(row_numbers(records), records, strict=True) if in_share(row, rows)]
     if not records:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stilts_core.data.readers.lines import FETCH_AGAIN, checked_label, read_lines
+from stilts_core.data.readers.pairs import columns
 from stilts_core.data.records import TagRecord
 from stilts_core.errors import DataError
 
@@ -69,13 +70,12 @@ def read_panx(path: Path, labels: Sequence[str], language: str) -> list[TagRecor
                 hint=FETCH_AGAIN,
             )
         lines = [line[len(prefix) :] if line.strip() else "" for line in lines]
-    lines = [f"{UNSEEN}{line.lstrip()}" if _lacks_word(line) else line for line in lines]
-    return _read_tagged(path, lines, labels)
+    return _read_tagged(path, [_with_word(line) for line in lines], labels)
 
 
-def _lacks_word(line: str) -> bool:
+def _with_word(line: str) -> str:
     word, tab, tag = line.partition("\t")
-    return bool(tab and tag.strip() and not word.strip())
+    return f"{UNSEEN}\t{tag}" if tab and tag.strip() and not word.strip() else line
 
 
 def read_ccg(path: Path, labels: Sequence[str]) -> list[TagRecord]:
@@ -85,7 +85,9 @@ def read_ccg(path: Path, labels: Sequence[str]) -> list[TagRecord]:
         where = f"{path}:{number}"
         cells = line.split("\t")
         if len(cells) != 2:
-            raise DataError(f"{where}: {len(cells)} columns where words and categories are expected.", hint=FETCH_AGAIN)
+            raise DataError(
+                f"{where}: {columns(len(cells))} where words and categories are expected.", hint=FETCH_AGAIN
+            )
         words, tags = cells[0].split(), cells[1].split()
         if not words or len(words) != len(tags):
             raise DataError(f"{where}: {len(words)} words and {len(tags)} categories.", hint=FETCH_AGAIN)

@@ -12,6 +12,7 @@ from stilts_core.data.records import (
     ChoiceRecord,
     PairRecord,
     Record,
+    SearchRecord,
     SpanRecord,
     TagRecord,
     TextRecord,
@@ -92,5 +93,7 @@ def _columns(record: Record) -> Iterator[tuple[str | None, str]]:
             yield from ((str(index), choice) for index, choice in enumerate(record.choices))
         case TagRecord():
             yield None, join_words(record.words)
+        case SearchRecord():
+            yield None, record.text
         case TextRecord():
             yield "", record.text
