@@ -18,7 +18,7 @@ SIZES = {"small": 20e6, "base": 80e6, "large": 320e6}
 
 
 def answered(name: str, frame: Frame) -> QuestionAnswer:
-    (found,) = answers(frame, scores_in(frame)[0], Evidence(), [name])
+    (found,) = answers(frame, scores_in(frame)[0], Evidence(), [name], only=True)
     return found
 
 
@@ -167,6 +167,71 @@ def test_a_perfect_correlation_has_no_width() -> None:
     found = correlation(np.arange(5.0), 2 * np.arange(5.0))
     assert (found.low, found.high, found.p) == (1.0, 1.0, 0.0)
     assert smallest_shown(0) == 1.0
+
+
+MIX = ("de", "ru", "sw", "tr")
+CODES = ("en", *MIX, "ar", "el", "es", "fr", "hi", "th", "ur", "vi", "zh")
+
+
+def multilingual(inside: float, outside: float, *, seed: int = 0, steps: float = 1000.0) -> Frame:
+    """A translated curriculum that is so much ahead of its English counterpart in and outside its mix."""
+
+    def gain(_encoder: str, curriculum: str, _target: str, code: str) -> float:
+        if curriculum != "mnli-translated":
+            return 3.0
+        return 3.0 + (inside if code in MIX else 0.0 if code == "en" else outside)
+
+    stated = [
+        row("tiny", name, "-", "-", 0, "intermediate_steps", value)
+        for name, value in (("mnli", 1000.0), ("mnli-translated", steps))
+    ]
+    return table(
+        gain,
+        curricula=("mnli", "mnli-translated", "squad_v1"),
+        targets={"xnli": CODES, "xquad": CODES},
+        seeds=5,
+        seed=seed,
+        mix={"mnli-translated": MIX},
+        extra=stated,
+    )
+
+
+def sides(frame: Frame) -> dict[tuple[object, object], dict[str, object]]:
+    return {(one["target"], one["where"]): one for one in numbers(answered("languages", frame), "languages_mix")}
+
+
+def test_a_multilingual_advantage_is_found_where_it_is() -> None:
+    frame = multilingual(inside=4.0, outside=0.0)
+    found = sides(frame)
+    for target in ("xnli", "xquad"):
+        mine = {where: found[target, where] for where in ("in the mix", "outside the mix", "difference")}
+        assert mine["in the mix"]["languages"] == "de ru sw tr"
+        assert mine["in the mix"]["low"] < 4 < mine["in the mix"]["high"]  # type: ignore[operator]
+        shown = {where: one["p_adjusted"] < 0.05 for where, one in mine.items()}  # type: ignore[operator]
+        assert shown == {"in the mix": True, "outside the mix": False, "difference": True}
+    text = answered("languages", frame)
+    assert "For languages in the mix, the multilingual training is ahead" in text.answer
+    assert "Languages of the mix gain more than the others" in text.answer
+    assert not any("Not alike" in caveat for caveat in text.caveats)
+
+
+def test_an_absent_multilingual_advantage_is_not_found() -> None:
+    wrong = 0
+    for seed in range(20):
+        wrong += any(one["p_adjusted"] < 0.05 for one in sides(multilingual(0.0, 0.0, seed=seed)).values())  # type: ignore[operator]
+    assert wrong <= 4  # of 20 families at 0.05
+    assert "is not shown" in answered("languages", multilingual(0.0, 0.0)).answer
+
+
+def test_unequal_amounts_of_training_are_said() -> None:
+    caveats = answered("languages", multilingual(4.0, 0.0, steps=3000.0)).caveats
+    assert any("mnli-translated has 3 times the steps of mnli" in caveat for caveat in caveats)
+
+
+def test_without_a_pair_the_languages_cannot_answer() -> None:
+    found = answered("languages", table(lambda *_: 1.0, targets={"xnli": CODES}))
+    assert not found.answered
+    assert "NAME-translated" in found.answer
 
 
 def test_every_question_is_left_out_without_its_data() -> None:
