@@ -22,6 +22,9 @@ Array = npt.NDArray[Any]
 Tick = Callable[[int, int], None]
 """Called after each batch with the features done and the features in all; may raise to stop."""
 
+Recall = Callable[[Callable[[], list[Array]]], list[Array]]
+"""Called for each batch in turn with what makes its outputs; gives those, made now or known from before."""
+
 MICRO_TOKENS = {"cpu": 4096, "cuda": 65536}
 BF16_WORK = 1 << 23
 """Width² × tokens of a forward pass from which on bf16 is the faster one on a processor that computes in it.
@@ -60,6 +63,7 @@ class Inference:
     Args:
         tokens: padded tokens of one forward pass at most; None: by device.
         tick: see `Tick`.
+        recall: see `Recall`.
     """
 
     def __init__(
@@ -69,11 +73,13 @@ class Inference:
         precision: str = "auto",
         tokens: int | None = None,
         tick: Tick = lambda done, total: None,
+        recall: Recall = lambda make: make(),
     ) -> None:
         self.device = device
         self.precision = precision
         self.tokens = tokens or MICRO_TOKENS[device.type]
         self.tick = tick
+        self.recall = recall
 
     def _batches(
         self, dataset: Dataset, features: Array | None, *, model: nn.Module
@@ -100,10 +106,10 @@ class Inference:
         """Logits of classification (F, labels) or choice (F, 1) heads; rows of features left out are NaN."""
         out: Array | None = None
         for rows, batch in self._batches(dataset, features, model=model):
-            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask"))).float().cpu()
+            (logits,) = self.recall(lambda: [_logits(model, task, batch).float().cpu().numpy()])  # noqa: B023
             if out is None:
                 out = np.full((len(dataset.offsets) - 1, logits.shape[1]), np.nan, dtype=np.float32)
-            out[rows] = logits.numpy()
+            out[rows] = logits
         return np.empty((0, 1), dtype=np.float32) if out is None else out
 
     def span_logits(
@@ -112,29 +118,27 @@ class Inference:
         """Start and end logits of every token, (T,) each; NaN at features left out."""
         out = np.full((len(dataset.ids), 2), np.nan, dtype=np.float32)
         for rows, batch in self._batches(dataset, features, model=model):
-            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask"))).float().cpu()
-            out[_positions(dataset, rows)] = _real(logits.numpy(), batch)
+            (logits,) = self.recall(lambda: [_real(_logits(model, task, batch).float().cpu().numpy(), batch)])  # noqa: B023
+            out[_positions(dataset, rows)] = logits
         return np.ascontiguousarray(out[:, 0]), np.ascontiguousarray(out[:, 1])
 
     def tag_indices(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Array:
         """The likeliest label of every token, (T,) int16; -1 at features left out."""
         out = np.full(len(dataset.ids), -1, dtype=np.int16)
         for rows, batch in self._batches(dataset, features, model=model):
-            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask")))
-            out[_positions(dataset, rows)] = _real(logits.argmax(-1).cpu().numpy(), batch)
+            (tags,) = self.recall(lambda: [_real(_logits(model, task, batch).argmax(-1).cpu().numpy(), batch)])  # noqa: B023
+            out[_positions(dataset, rows)] = tags
         return out
 
     def pooled_states(self, encoder: nn.Module, dataset: Dataset, pooling: str) -> list[Array]:
         """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32."""
         out: list[Array] | None = None
         for rows, batch in self._batches(dataset, None, model=encoder):
-            mask = batch.get("mask")
-            states = encode_states(encoder, batch["input_ids"], mask)
+            states = self.recall(lambda: _pooled(encoder, batch, pooling))  # noqa: B023
             if out is None:
                 out = [np.zeros((len(dataset.offsets) - 1, s.shape[-1]), dtype=np.float32) for s in states]
             for vectors, state in zip(out, states, strict=True):
-                pooled = mean_pool(state, mask) if pooling == "mean" else state[:, 0].float()
-                vectors[rows] = pooled.cpu().numpy()
+                vectors[rows] = state
         return out or []
 
     def head_outputs(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Any:
@@ -147,6 +151,17 @@ class Inference:
             case Head.TAGGING:
                 return self.tag_indices(model, task, dataset, features)
         raise ValueError(f"{dataset.head} has no head to run")
+
+
+def _logits(model: TaskModel, task: int, batch: dict[str, Tensor]) -> Tensor:
+    logits: Tensor = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask")))
+    return logits
+
+
+def _pooled(encoder: nn.Module, batch: dict[str, Tensor], pooling: str) -> list[Array]:
+    mask = batch.get("mask")
+    states = encode_states(encoder, batch["input_ids"], mask)
+    return [(mean_pool(each, mask) if pooling == "mean" else each[:, 0].float()).cpu().numpy() for each in states]
 
 
 def _positions(dataset: Dataset, features: Array) -> Array:

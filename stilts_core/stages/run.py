@@ -40,6 +40,7 @@ from stilts_core.storage.base import Store
 from stilts_core.storage.commit import commit_stage, materialise, read_manifest
 from stilts_core.storage.manifest import Attempt, Manifest
 from stilts_core.storage.open import open_store
+from stilts_core.storage.parts import discard_parts
 from stilts_core.storage.resume import discard_states
 
 DEFAULT_REGISTRY = "stilts_core.stages.registry"
@@ -235,6 +236,7 @@ class _Attempt:
         """Let go of what only an unfinished stage needs; what is not deleted here, `stilts gc` will find."""
         try:
             discard_states(store, self.spec.stage.fingerprint)
+            discard_parts(store, self.spec.stage.fingerprint)
         except StorageError as error:
             self._say(f"resume state is left in the store: {error.message}")
 
