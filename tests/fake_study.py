@@ -10,6 +10,7 @@ import numpy as np
 from stilts_core.catalog.models import Head, Hyper, Metric
 from stilts_core.model import digest
 from stilts_core.planning.plan import (
+    KIND_VERSIONS,
     Cell,
     DataFile,
     EncoderSource,
@@ -149,7 +150,15 @@ def _add(
     name = fingerprint(kind, params, parents, files)
     stages.setdefault(
         name,
-        Stage(fingerprint=name, kind=kind, version=1, params=params, parents=parents, files=files, label=label),
+        Stage(
+            fingerprint=name,
+            kind=kind,
+            version=KIND_VERSIONS[kind],
+            params=params,
+            parents=parents,
+            files=files,
+            label=label,
+        ),
     )
     return name
 

@@ -6,6 +6,7 @@ is not used at all. On graphics cards, and in fp32 without dropout, attention st
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,13 +19,40 @@ NAME = "stilts"
 
 def use_matrix_attention(encoder: nn.Module) -> None:
     """Let an encoder attend through `attend`, where its class leaves the choice open and has chosen torch's kernel."""
-    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+    from transformers.masking_utils import AttentionMaskInterface
     from transformers.modeling_utils import AttentionInterface
 
     AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
+    AttentionMaskInterface.register(NAME, narrow_mask)
     if encoder.config._attn_implementation == "sdpa" and encoder._can_set_attn_implementation():  # type: ignore[operator, union-attr]
         encoder.set_attn_implementation(NAME)  # type: ignore[operator]
+
+
+def narrow_mask(
+    *,
+    kv_length: int,
+    mask_function: Callable[..., Any],
+    attention_mask: Tensor | None = None,
+    **more: Any,
+) -> Tensor | None:
+    """A mask under the contract of transformers' mask functions, without a row a token where all rows are alike.
+
+    Returns:
+        True where a token is attended to, (B, 1, 1, L) where padding alone is masked, else (B, 1, L, L); None for all.
+    """
+    from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
+
+    if (
+        mask_function is bidirectional_mask_function
+        and attention_mask is not None
+        and attention_mask.device.type == "cpu"
+        and attention_mask.shape[1:] == (kv_length,)
+    ):
+        return attention_mask.bool()[:, None, None, :]
+    mask: Tensor | None = sdpa_mask(
+        kv_length=kv_length, mask_function=mask_function, attention_mask=attention_mask, **more
+    )
+    return mask
 
 
 def attend(
@@ -41,7 +69,7 @@ def attend(
 
     Args:
         query, key, value: (B, heads, L, H / heads).
-        attention_mask: True where a token is attended to, (B, 1, L, L); None without padding.
+        attention_mask: True where a token is attended to, (B, 1, 1 or L, L); None without padding.
         dropout: on the attention weights.
         scaling: of the scores; default: one over the root of the width of a head.
 
@@ -56,9 +84,21 @@ def attend(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more
         )
         return out
-    scores = (query * (scaling or query.shape[-1] ** -0.5)) @ key.transpose(-1, -2)
+    batch, heads, length, width = query.shape
+    wide = (batch * heads, length, width)
+    bias, share = query.new_empty(1, 1, 1), 0
     if attention_mask is not None:
-        bias = torch.zeros_like(attention_mask, dtype=scores.dtype)
-        scores += bias.masked_fill_(~attention_mask, torch.finfo(scores.dtype).min)
-    weights = torch.softmax(scores, dim=-1)
-    return (drop(weights, dropout) @ value).transpose(1, 2).contiguous(), None
+        bias = torch.zeros_like(attention_mask, dtype=query.dtype)
+        bias = bias.masked_fill_(~attention_mask, torch.finfo(query.dtype).min)
+        bias, share = bias.expand(-1, heads, -1, -1).flatten(0, 1), 1
+    # The scaling and the mask are part of the product: passes over the scores of their own take as long as it does.
+    scores = torch.baddbmm(
+        bias,
+        query.reshape(wide),
+        key.reshape(wide).transpose(1, 2),
+        beta=share,
+        alpha=scaling or width**-0.5,
+    )
+    weights = drop(torch.softmax(scores, dim=-1), dropout)
+    gathered = torch.bmm(weights, value.reshape(wide)).view(batch, heads, length, -1)
+    return gathered.transpose(1, 2).contiguous(), None

@@ -24,9 +24,9 @@ class StageKind(StrEnum):
 KIND_VERSIONS: dict[StageKind, int] = {
     # Raised when a change of the code changes what a stage of the kind commits.
     StageKind.PREPARE: 1,
-    StageKind.PRETRAIN: 1,
-    StageKind.TRAIN: 1,
-    StageKind.EVALUATE: 1,
+    StageKind.PRETRAIN: 2,
+    StageKind.TRAIN: 2,
+    StageKind.EVALUATE: 2,
 }
 
 

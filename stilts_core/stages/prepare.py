@@ -95,7 +95,7 @@ def _tokenizer(context: StageContext, params: TokenizerParams) -> dict[str, Any]
     context.report(Progress(len(texts), len(texts), "training the tokenizer"))
     tokenizer = train_tokenizer(sample, params.vocabulary, params.max_length)
     tokenizer.save_pretrained(context.out / "tokenizer")
-    encoder = TextEncoder(tokenizer)
+    encoder = TextEncoder.of(tokenizer)
     return {
         "vocabulary": len(tokenizer),
         "characters": sum(map(len, sample)),

@@ -38,7 +38,7 @@ def tokenizer() -> Any:
 
 @pytest.fixture(scope="session")
 def encoder(tokenizer: Any) -> TextEncoder:
-    return TextEncoder(tokenizer)
+    return TextEncoder.of(tokenizer)
 
 
 @pytest.fixture(scope="session")
@@ -61,4 +61,4 @@ def real_tokenizer(data: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def real_encoder(real_tokenizer: Any) -> TextEncoder:
-    return TextEncoder(real_tokenizer)
+    return TextEncoder.of(real_tokenizer)

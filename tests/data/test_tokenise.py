@@ -260,12 +260,12 @@ def test_frames_of_other_tokenizers_are_found() -> None:
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     backend.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
     fast = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]")
-    assert rows(pairs(TextEncoder(fast), [PairRecord("0", "a", "b a", "no")], LABELS, 16)) == [[1, 4, 2, 5, 4, 2]]
+    assert rows(pairs(TextEncoder.of(fast), [PairRecord("0", "a", "b a", "no")], LABELS, 16)) == [[1, 4, 2, 5, 4, 2]]
 
     backend.post_processor = processors.TemplateProcessing(
         single="$A [SEP]", pair="$A [SEP] $B [SEP]", special_tokens=[("[SEP]", 2)]
     )
-    suffix_only = TextEncoder(PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]"))
+    suffix_only = TextEncoder.of(PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]"))
     assert rows(blocks(suffix_only, ["a", "b", "b b"], 6)) == [[4, 2, 5, 2], [5, 5, 2]]
     assert rows(tagged(suffix_only, [TagRecord("0", ("a", "b"), ("no", "yes"))], LABELS, 6)) == [[4, 5, 2]]
 
@@ -277,7 +277,7 @@ def test_a_tokenizer_that_needs_a_blank_before_a_word_gets_one() -> None:
     vocabulary = {"<pad>": 0, "<unk>": 1, "a": 2, "Ġa": 3, "b": 4, "Ġb": 5}
     backend = Tokenizer(models.WordLevel(vocabulary, "<unk>"))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    encoder = TextEncoder(PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", unk_token="<unk>"))
+    encoder = TextEncoder.of(PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", unk_token="<unk>"))
     part = tagged(encoder, [TagRecord("0", ("a", "b"), ("no", "yes"))], LABELS, 8)
     assert rows(part) == [[3, 5]]
 
@@ -320,3 +320,30 @@ def test_words_and_tags_stay_together(data: Path, real_encoder: TextEncoder, lan
         first = real_encoder.encode([records[0].words[0]]).rows.values
         assert part.ids[1 : 1 + len(first)].tolist() == first.tolist()
         assert index[1] == 0
+
+
+def test_a_folder_is_read_without_transformers_and_gives_the_same_tokens(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import transformers
+
+    tokenizer.save_pretrained(tmp_path)
+    slow = TextEncoder.of(transformers.AutoTokenizer.from_pretrained(tmp_path))
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", None)
+    fast = TextEncoder.load(tmp_path)
+    texts = ["a b", "Ein Satz.", "日本語", "  blanks  ", "", "<s> </s>"]
+    one, other = (encoder.encode(texts, spans=True) for encoder in (slow, fast))
+    assert one.rows.values.tolist() == other.rows.values.tolist()
+    assert one.rows.offsets.tolist() == other.rows.offsets.tolist()
+    assert one.spans is not None
+    assert other.spans is not None
+    assert one.spans.tolist() == other.spans.tolist()
+    assert (fast.vocabulary, fast.pad_id, fast.unknown_id) == (slow.vocabulary, slow.pad_id, slow.unknown_id)
+    assert fast.pair.ids.tolist() == slow.pair.ids.tolist()
+
+
+def test_a_damaged_tokenizer_is_named(tokenizer: Any, tmp_path: Path) -> None:
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text('{"version":', encoding="utf-8")
+    with pytest.raises(MissingInputError, match=r"cannot be loaded: tokenizer\.json is damaged"):
+        TextEncoder.load(tmp_path)

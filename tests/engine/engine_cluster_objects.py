@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stilts_core.engine.kubernetes.render import StageAttempt, StudySource, Submission
-from stilts_core.planning.plan import Stage, StageKind, TextParams
+from stilts_core.planning.plan import KIND_VERSIONS, Stage, StageKind, TextParams
 from stilts_core.storage.manifest import Attempt
 
 NAMESPACE = "research"
@@ -28,4 +28,10 @@ SECOND = StageAttempt(2, Attempt(number=3, token="e41b02"), retry=True)
 
 
 def stage(kind: StageKind, fingerprint: str = "ab" * 32, label: str = "mnli-squad on xquad, seed 1") -> Stage:
-    return Stage(fingerprint=fingerprint, kind=kind, version=1, params=TextParams(sequence_length=8), label=label)
+    return Stage(
+        fingerprint=fingerprint,
+        kind=kind,
+        version=KIND_VERSIONS[kind],
+        params=TextParams(sequence_length=8),
+        label=label,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stilts_core.planning.plan import Plan, Stage, StageKind, TokenizerParams, fingerprint
+from stilts_core.planning.plan import KIND_VERSIONS, Plan, Stage, StageKind, TokenizerParams, fingerprint
 
 
 def stage(label: str, parents: Mapping[str, str] | None = None, kind: StageKind = StageKind.PREPARE) -> Stage:
@@ -15,7 +15,7 @@ def stage(label: str, parents: Mapping[str, str] | None = None, kind: StageKind 
     return Stage(
         fingerprint=fingerprint(kind, params, {**parents, "name": name.encode().hex()}),
         kind=kind,
-        version=1,
+        version=KIND_VERSIONS[kind],
         params=params,
         parents=parents,
         label=label,

@@ -15,7 +15,7 @@ from synthetic import settings  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
-from stilts_core.modeling.attention import NAME, attend  # noqa: E402
+from stilts_core.modeling.attention import NAME, attend, narrow_mask  # noqa: E402
 from stilts_core.modeling.encoder import encode, new_encoder  # noqa: E402
 
 
@@ -78,3 +78,17 @@ def test_an_encoder_attends_so_and_its_configuration_does_not_tell() -> None:
         alone = encode(encoder, ids[1:, :5], None)
     torch.testing.assert_close(half[mask].float(), whole[mask], atol=0.1, rtol=0.1)
     torch.testing.assert_close(whole[1, :5], alone[0], atol=1e-5, rtol=1e-4)
+
+
+def test_padding_is_masked_with_one_row_and_windows_with_one_a_token() -> None:
+    from transformers.masking_utils import bidirectional_mask_function, sliding_window_bidirectional_mask_function
+
+    seen = torch.arange(6) < torch.tensor([6, 4])[:, None]
+    sizes: dict[str, Any] = {"batch_size": 2, "q_length": 6, "kv_length": 6, "attention_mask": seen}
+    padding = narrow_mask(mask_function=bidirectional_mask_function, **sizes)
+    assert padding is not None
+    assert padding.tolist() == seen[:, None, None, :].tolist()
+    windows = narrow_mask(mask_function=sliding_window_bidirectional_mask_function(1), **sizes)
+    assert windows is not None
+    assert windows.shape == (2, 1, 6, 6)
+    assert windows[1, 0, 3].tolist() == [False, False, True, True, False, False]

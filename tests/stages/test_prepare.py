@@ -14,6 +14,7 @@ from stilts_core.catalog.models import Head
 from stilts_core.data.dataset import Dataset
 from stilts_core.errors import DataError, MissingInputError, SpecError, StoppedError
 from stilts_core.planning.plan import (
+    KIND_VERSIONS,
     DataFile,
     EncoderSource,
     Params,
@@ -84,7 +85,13 @@ def run(root: Path, tmp_path: Path) -> Run:
     ) -> tuple[dict[str, Any], Path]:
         out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
         out.mkdir()
-        stage = Stage(fingerprint="0" * 64, kind=StageKind.PREPARE, version=1, params=params, files=tuple(files))
+        stage = Stage(
+            fingerprint="0" * 64,
+            kind=StageKind.PREPARE,
+            version=KIND_VERSIONS[StageKind.PREPARE],
+            params=params,
+            files=tuple(files),
+        )
         data = {f.path: root / f.path for f in files if (root / f.path).exists()}
         context = StageContext(stage=stage, inputs=inputs or {}, data=data, out=out, **more)
         return prepare(context), out
@@ -106,7 +113,7 @@ def tokenizer(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     stage = Stage(
         fingerprint="0" * 64,
         kind=StageKind.PREPARE,
-        version=1,
+        version=KIND_VERSIONS[StageKind.PREPARE],
         params=TokenizerParams(vocabulary=300, max_length=64),
         files=tuple(TEXT),
     )

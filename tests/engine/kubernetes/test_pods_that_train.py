@@ -20,6 +20,7 @@ from synthetic import LABELS, VOCABULARY, settings, write_dataset
 
 from stilts_core.catalog.models import Head, Hyper
 from stilts_core.planning.plan import (
+    KIND_VERSIONS,
     UNCAPPED,
     EncoderSource,
     Plan,
@@ -87,7 +88,18 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     )
     parents = {"data/0": data.fingerprint}
     name = fingerprint(StageKind.TRAIN, params, parents)
-    return plan_of([data, Stage(fingerprint=name, kind=StageKind.TRAIN, version=1, params=params, parents=parents)])
+    return plan_of(
+        [
+            data,
+            Stage(
+                fingerprint=name,
+                kind=StageKind.TRAIN,
+                version=KIND_VERSIONS[StageKind.TRAIN],
+                params=params,
+                parents=parents,
+            ),
+        ]
+    )
 
 
 @pytest.fixture
