@@ -33,7 +33,8 @@ def main() -> int:
             injected += len(verdict.injected)
             print(
                 f"seed {seed}: {'BROKEN' if verdict.broken else 'held'}, {verdict.attempts} attempts, "
-                f"{verdict.resumed} of them resumed, {verdict.rounds} rounds of {verdict.drivers} drivers, {verdict.seconds:.0f} s"
+                f"{verdict.resumed} of them resumed, {verdict.rounds} rounds of {verdict.drivers} drivers, "
+                f"{verdict.seconds:.0f} s"
             )
             for line in (*verdict.injected, *(f"!! {each}" for each in verdict.broken)):
                 print(f"    {line}")
