@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 os.environ.update(DS_ACCELERATOR="cpu", OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="1000")
+os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="testtesttest", AWS_EC2_METADATA_DISABLED="true")
 
 
 def main() -> int:

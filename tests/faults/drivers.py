@@ -101,7 +101,7 @@ class Quiet:
         print(text, file=sys.stderr, flush=True)
 
 
-def start_driver(folder: Path, faults: tuple[Fault, ...], number: int) -> Child:
+def start_driver(folder: Path, store: StoreSettings, faults: tuple[Fault, ...], number: int) -> Child:
     """A driver whose effects, and those of all that it starts, meet the faults; it ends with 0 when all is done."""
     pid = os.fork()
     if pid:
@@ -113,7 +113,7 @@ def start_driver(folder: Path, faults: tuple[Fault, ...], number: int) -> Child:
         os.dup2(output, 2)
         os.environ.update(stage_environment())
         install(folder, faults)
-        code = _drive(folder, number)
+        code = _drive(folder, store, number)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -123,12 +123,12 @@ def start_driver(folder: Path, faults: tuple[Fault, ...], number: int) -> Child:
         os._exit(code)
 
 
-def _drive(folder: Path, number: int) -> int:
+def _drive(folder: Path, store: StoreSettings, number: int) -> int:
     backend.ServerProcess = ForkedServer  # type: ignore[misc]
     training = Training(ranks=2, zero_stage=2, save_steps=small_study.SAVE_STEPS)
     placement = LocalPlacement(Placement(device="cpu", training=training), slots=2, cores=2, gpus=[])
     run = LocalRun(
-        store=StoreSettings(uri=str(folder / "store")),
+        store=store,
         cache=folder / f"cache-{number}",
         placement=placement,
         retries=Retries(application=20, infrastructure=20),
@@ -137,7 +137,7 @@ def _drive(folder: Path, number: int) -> int:
         backoff=0.01,
         stall=60.0,
     )
-    with local_driver(small_study.plan(), open_store(str(folder / "store")), run, Quiet()) as driver:
+    with local_driver(small_study.plan(), open_store(store.uri or "", store.s3), run, Quiet()) as driver:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: driver.stop())
         statuses = driver.run()

@@ -21,8 +21,10 @@ from stilts_core.engine.driver import Driver
 from stilts_core.engine.local.backend import LocalBackend
 from stilts_core.errors import StorageError
 from stilts_core.storage import folder as folder_store
+from stilts_core.storage.base import Store
 from stilts_core.storage.folder import FolderStore
 from stilts_core.storage.hashing import chunks
+from stilts_core.storage.s3 import S3Store
 
 CALLS = ("put", "create", "read", "download", "info", "delete")
 SLOW_SECONDS, ASLEEP_SECONDS = 0.4, 20.0
@@ -46,8 +48,9 @@ def install(folder: Path, faults: tuple[Fault, ...]) -> None:
     """From here on, this process and what it forks meet these faults, each once."""
     _Here.folder, _Here.faults, _Here.role, _Here.pid = folder, faults, "driver", os.getpid()
     (folder / "fired").mkdir(parents=True, exist_ok=True)
-    for name in CALLS:
-        setattr(FolderStore, name, _watched(name, getattr(FolderStore, name)))
+    for kind in (FolderStore, S3Store):
+        for name in CALLS:
+            setattr(kind, name, _watched(name, getattr(kind, name)))
     folder_store._write = _spoiled(folder_store._write)  # type: ignore[assignment]
     for place in (Driver, LocalBackend):
         place.__init__.__kwdefaults__["clock"] = now  # type: ignore[attr-defined, misc]
@@ -119,12 +122,18 @@ def _strike(fault: Fault, call: str, key: str) -> None:
             _Here.spoil = fault.kind
         case Kind.SLEEP:
             deadline = time.monotonic() + ASLEEP_SECONDS
-            while time.monotonic() < deadline and not (_Here.folder / "store" / _Here.stage).exists():
-                time.sleep(0.05)
+            while time.monotonic() < deadline and not _committed(_Here.stage):
+                time.sleep(0.1)
+
+
+def _committed(manifest: str) -> bool:
+    """As the record of all processes has it, so that the look is no effect itself."""
+    lines = (_Here.folder / "effects.jsonl").read_text().splitlines()
+    return any(json.loads(line).get("created") == manifest for line in lines)
 
 
 def _watched(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    def watched(store: FolderStore, key: str, *arguments: Any, **options: Any) -> Any:
+    def watched(store: Store, key: str, *arguments: Any, **options: Any) -> Any:
         with effect(name, key):
             if name in ("put", "create"):
                 source = options.get("source", options.get("data", arguments[0] if arguments else b""))

@@ -66,10 +66,12 @@ class Schedule:
 
     Attributes:
         drivers: at once.
+        remote: the store is an S3 server behind a proxy with faults of its own.
     """
 
     seed: int
     drivers: int
+    remote: bool
     faults: tuple[Fault, ...]
 
 
@@ -92,4 +94,5 @@ def schedule_of(seed: int, effects: Sequence[Effect]) -> Schedule:
         after = kind not in (Kind.TORN, Kind.FULL, Kind.ERROR) and dice.random() < 0.5
         faults.append(Fault(f"{seed}.{number}", kind, role, effect.number, after, dice.random() < 0.5))
     asleep = any(fault.kind is Kind.SLEEP for fault in faults)
-    return Schedule(seed, 2 if asleep or dice.random() < 0.2 else 1, tuple(faults))
+    drivers = 2 if asleep or dice.random() < 0.2 else 1
+    return Schedule(seed, drivers, dice.random() < 0.25, tuple(faults))

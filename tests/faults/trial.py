@@ -6,7 +6,8 @@ import json
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +15,14 @@ from typing import Any
 
 from faults import small_study
 from faults.drivers import start_driver
+from faults.remote import injected, s3_store
 from faults.schedule import Effect, Schedule, schedule_of
 from stilts_core.errors import StiltsError
+from stilts_core.spec.profile import StoreSettings
+from stilts_core.storage.base import Store
 from stilts_core.storage.commit import materialise, read_manifest
-from stilts_core.storage.folder import FolderStore
 from stilts_core.storage.manifest import manifest_key
+from stilts_core.storage.open import open_store
 from stilts_core.storage.sweep import delete_garbage, find_garbage
 
 ROUNDS, PATIENCE_SECONDS = 12, 240.0
@@ -50,11 +54,11 @@ class Verdict:
 def undisturbed(folder: Path) -> tuple[Results, list[Effect]]:
     """The results of the study that was left alone, and every effect on the way."""
     folder.mkdir(parents=True)
-    driver = start_driver(folder, (), 0)
-    if driver.wait(PATIENCE_SECONDS):
+    settings = StoreSettings(uri=str(folder / "store"))
+    if start_driver(folder, settings, (), 0).wait(PATIENCE_SECONDS):
         raise RuntimeError(f"the undisturbed study failed; see {folder}")
     effects = [Effect(**each) for each in _record(folder) if "role" in each]
-    return results(folder), effects
+    return results(open_store(settings.uri or "")), effects
 
 
 def try_seed(folder: Path, seed: int, wanted: Results, effects: list[Effect]) -> Verdict:
@@ -62,19 +66,31 @@ def try_seed(folder: Path, seed: int, wanted: Results, effects: list[Effect]) ->
     schedule = schedule_of(seed, effects)
     folder.mkdir(parents=True)
     began = time.monotonic()
-    rounds = _run(folder, schedule)
-    broken = [] if rounds <= ROUNDS else [f"it was not done after {ROUNDS} rounds"]
-    broken += _check(folder, wanted)
-    fired = [path.read_text() for path in sorted((folder / "fired").glob("*"))]
-    attempts = len(list((folder / "store").glob("stages/*/*/attempts/*")))
-    logs = [path.read_text(errors="replace") for path in (folder / "store").glob("stages/*/*/attempts/*/log.txt")]
-    resumed = sum("going on after step" in log for log in logs)
-    return Verdict(seed, schedule.drivers, fired, rounds, attempts, resumed, time.monotonic() - began, broken)
+    fired: list[str] = []
+    with _store(folder, schedule) as (faulty, settings):
+        rounds = _run(folder, faulty, schedule)
+        store = open_store(settings.uri or "", settings.s3)
+        keys = [found.key for found in store.list("stages/")]
+        logs = [store.read(key).decode(errors="replace") for key in keys if key.endswith("/log.txt")]
+        broken = [] if rounds <= ROUNDS else [f"it was not done after {ROUNDS} rounds"]
+        broken += _check(folder, store, wanted)
+    if schedule.remote:
+        fired.append(f"S3: {injected(folder)}")
+    fired += [path.read_text() for path in sorted((folder / "fired").glob("*"))]
+    return Verdict(
+        seed,
+        schedule.drivers,
+        fired,
+        rounds,
+        attempts=len({"/".join(key.split("/")[:5]) for key in keys if "/attempts/" in key}),
+        resumed=sum("going on after step" in log for log in logs),
+        seconds=time.monotonic() - began,
+        broken=broken,
+    )
 
 
-def results(folder: Path) -> Results:
+def results(store: Store) -> Results:
     """What every stage committed: files by SHA-256, and metrics."""
-    store = FolderStore(folder / "store")
     found: Results = {}
     for stage in small_study.plan().stages:
         manifest = read_manifest(store, stage.fingerprint)
@@ -84,10 +100,21 @@ def results(folder: Path) -> Results:
     return found
 
 
-def _run(folder: Path, schedule: Schedule) -> int:
+@contextmanager
+def _store(folder: Path, schedule: Schedule) -> Iterator[tuple[StoreSettings, StoreSettings]]:
+    """The store as the study has it, and as it is without faults."""
+    if schedule.remote:
+        with s3_store(folder, schedule.seed) as both:
+            yield both
+    else:
+        settings = StoreSettings(uri=str(folder / "store"))
+        yield settings, settings
+
+
+def _run(folder: Path, store: StoreSettings, schedule: Schedule) -> int:
     """Drivers, again and again until one has seen the end; how often."""
     for number in range(1, ROUNDS + 1):
-        drivers = [start_driver(folder, schedule.faults, each) for each in range(schedule.drivers)]
+        drivers = [start_driver(folder, store, schedule.faults, each) for each in range(schedule.drivers)]
         deadline = time.monotonic() + PATIENCE_SECONDS
         codes = []
         for driver in drivers:
@@ -101,8 +128,7 @@ def _run(folder: Path, schedule: Schedule) -> int:
     return ROUNDS + 1
 
 
-def _check(folder: Path, wanted: Results) -> list[str]:
-    store = FolderStore(folder / "store")
+def _check(folder: Path, store: Store, wanted: Results) -> list[str]:
     broken = []
     record = _record(folder)
     created = Counter(each["created"] for each in record if "created" in each)
@@ -121,10 +147,10 @@ def _check(folder: Path, wanted: Results) -> list[str]:
     written = {(each["writes"], each["sha256"]) for each in record if "writes" in each}
     torn = {each["reads"] for each in record if "reads" in each and (each["reads"], each["sha256"]) not in written}
     broken += [f"{key} was read in part" for key in sorted(torn)]
-    broken += _differences(results(folder), wanted)
+    broken += _differences(results(store), wanted)
     # Nothing that the results need is garbage, and without it nothing but them is left.
     delete_garbage(store, find_garbage(store, datetime.now(UTC) + timedelta(days=30)))
-    if results(folder) != wanted and not broken:
+    if not broken and results(store) != wanted:
         broken.append("`stilts gc` changed the results")
     left = [found.key for found in store.list("stages/") if "/resume/" in found.key or "/parts/" in found.key]
     broken += [f"{key} is left after `stilts gc`" for key in left]
