@@ -138,6 +138,10 @@ demo-cluster: $(VENV)/.dev ## a small study through the chart, an S3 server in t
 bench-cluster: cluster-up ## what a driver of 500 stages costs a cluster, and how soon a child follows a commit
 	@PYTHONPATH=tests $(BIN)/python benchmarks/cluster_scale.py
 
+.PHONY: bench-mining
+bench-mining: $(VENV)/.bench ## nearest neighbours of 20,000 rows in both directions, beside an exact index of FAISS
+	@$(BIN)/python benchmarks/mining.py $(OPTIONS)
+
 .PHONY: image
 image: ## the two container images; says their sizes. Docker, podman or buildah; BASE=NAME, REGISTRY=HOST/TEAM
 	@containers/build.sh images

@@ -8,7 +8,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +140,13 @@ class Stages:
         encoder: folder with the encoder and its tokenizer.
         folder: empty; everything is written here.
         threads: that a stage uses.
+        whole: the files as they are, not their first records.
     """
 
-    def __init__(self, task: Task, data: Path, encoder: Path, folder: Path, threads: int) -> None:
-        self._task, self._folder = task, folder
+    def __init__(
+        self, task: Task, data: Path, encoder: Path, folder: Path, threads: int, *, whole: bool = False
+    ) -> None:
+        self._task, self._folder, self._whole = task, folder, whole
         self._source = EncoderSource(location=str(encoder), digest="0" * 64)
         self._resources = Resources(threads=threads)
         self._train = self._files(data, "train", [(data / task.train, "en")], task.train_limit)
@@ -209,9 +212,11 @@ class Stages:
         files = {}
         for path, language in found:
             name = str(path.relative_to(data))
-            copy = self._folder / "files" / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_text(_FIRST[self._task.format](path.read_text(encoding="utf-8"), limit), encoding="utf-8")
+            copy = path
+            if not self._whole:
+                copy = self._folder / "files" / name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_text(_FIRST[self._task.format](path.read_text(encoding="utf-8"), limit), encoding="utf-8")
             files[f"{split.partition('/')[0]}/{language}"] = (name, copy)
         if not files:
             raise SystemExit(f"{data} has no files of this task; --data names the folder of the data slices.")
@@ -241,6 +246,15 @@ class Stages:
             resources=self._resources,
         )
         return out, stage_function(kind)(context)
+
+
+def preparation(kind: str, path: Path, encoder: Path, folder: Path, threads: int) -> Stages:
+    """The stages of one training file as it is, "mnli" or "squad" in the original layout; without evaluations."""
+    base = TASKS["qa"]
+    if kind == "mnli":
+        xnli = TASKS["xnli"]
+        base = replace(xnli, format="mnli-jsonl", hyper=xnli.hyper.model_copy(update={"max_length": 256}))
+    return Stages(replace(base, train=path.name, targets={}), path.parent, encoder, folder, threads, whole=True)
 
 
 def use_threads(threads: int) -> dict[str, str]:

@@ -15,6 +15,7 @@ class Gap:
 
     Attributes:
         languages: those without a score; empty where the whole cell is missing.
+        seen: the languages of the cell that are not zero-shot.
         fingerprint: of its evaluate stage.
         reason: a sentence.
     """
@@ -24,6 +25,7 @@ class Gap:
     target: str
     seed: int
     languages: tuple[str, ...]
+    seen: tuple[str, ...]
     fingerprint: str
     reason: str
 
@@ -72,6 +74,7 @@ def _gaps(
             target=cell.target,
             seed=cell.seed,
             languages=() if whole else absent,
+            seen=tuple(code for code in cell.languages if not cell.zero_shot(code)),
             fingerprint=cell.fingerprint,
             reason=reason,
         )

@@ -109,6 +109,7 @@ def _rows(plan: Plan, results: Mapping[str, Mapping[str, LanguageResult]]) -> It
                     curriculum=cell.curriculum,
                     target=cell.target,
                     language=language,
+                    zero_shot=cell.zero_shot(language),
                     seed=cell.seed,
                     protocol=plan.protocol,
                     split=result.split or split,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stilts_core.analysis.table import AT_CHANCE, CHANCE, DEGENERATE, SCORE, ResultRow
+from stilts_core.analysis.table import AT_CHANCE, CHANCE, DEGENERATE, SCORE, ResultRow, one_protocol
+from stilts_core.errors import DataError
 from stilts_core.planning.plan import Cell
 
 Floats = npt.NDArray[np.float64]
@@ -26,6 +27,7 @@ class TargetScores:
         chance: what guessing gives, percent, (E, C, L, S); NaN where it is missing or not known.
         at_chance: 1 where a score can't be told from guessing, 0 where it can, (E, C, L, S); NaN where not known.
         degenerate: 1 where a run gave (nearly) one answer to everything, (E, C, L, S); NaN where not known.
+        zero_shot: whether the arm has seen no labelled data of the language, (E, C, L).
         run: number of the evaluate stage behind a cell, (E, C, S); -1 where the study has no such cell. Cells of one
             number are one measurement: seeds that share it are no repetition.
     """
@@ -36,6 +38,7 @@ class TargetScores:
     chance: Floats
     at_chance: Floats
     degenerate: Floats
+    zero_shot: npt.NDArray[np.bool_]
     run: Ints
 
     def complete(self) -> npt.NDArray[np.bool_]:
@@ -45,6 +48,10 @@ class TargetScores:
     def means(self) -> Floats:
         """Mean over the languages, (E, C, S); NaN unless all of them are there."""
         return np.asarray(self.score.mean(axis=2))
+
+    def seen(self, e: int, c: int) -> tuple[str, ...]:
+        """The languages that are not zero-shot for an arm."""
+        return tuple(code for code, zero in zip(self.languages, self.zero_shot[e, c], strict=True) if not zero)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,13 @@ def scores_of(study: str, protocol: str, cells: Sequence[Cell], rows: Iterable[R
         protocol: the protocol's name.
         cells: what the study expects.
         rows: the long table; rows that belong to no cell are left out.
+
+    Raises:
+        DataError: a row follows another protocol.
     """
+    rows = tuple(rows)
+    if one_protocol(rows) not in (None, protocol):
+        raise DataError(f"The rows follow the protocol {rows[0].protocol}, and the study {study} follows {protocol}.")
     encoders = _ordered(cell.encoder for cell in cells)
     curricula = _ordered(cell.curriculum for cell in cells)
     seeds = _ordered(cell.seed for cell in cells)
@@ -88,10 +101,13 @@ def scores_of(study: str, protocol: str, cells: Sequence[Cell], rows: Iterable[R
         languages = _ordered(language for cell in mine for language in cell.languages)
         shape = (len(encoders), len(curricula), len(languages), len(seeds))
         run = np.full((shape[0], shape[1], shape[3]), -1, dtype=np.int64)
+        zero_shot = np.ones(shape[:3], dtype=np.bool_)
         for cell in mine:
+            arm = at_encoder[cell.encoder], at_curriculum[cell.curriculum]
+            zero_shot[arm] = [cell.zero_shot(code) for code in languages]
             run[at_encoder[cell.encoder], at_curriculum[cell.curriculum], at_seed[cell.seed]] = runs[cell.fingerprint]
         score, chance, at_chance, degenerate = (np.full(shape, np.nan) for _ in range(4))
-        cube = TargetScores(target, languages, score, chance, at_chance, degenerate, run)
+        cube = TargetScores(target, languages, score, chance, at_chance, degenerate, zero_shot, run)
         cubes[target] = (cube, {code: place for place, code in enumerate(languages)})
     for row in rows:
         if row.metric not in (SCORE, CHANCE, AT_CHANCE, DEGENERATE) or row.target not in cubes:

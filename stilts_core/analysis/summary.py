@@ -56,6 +56,9 @@ class Summary:
         gain: difference to the baseline of the same encoder and seed, by pair of runs, points; empty for the baseline.
         english: English alone; empty where the target has none.
         others: mean over the languages that are not English.
+        zero_shot: mean over the languages of which the arm has seen no labelled data.
+        zero_shot_gain: as ``gain``, over the languages that are zero-shot for this arm and the baseline.
+        seen: the languages that are not zero-shot.
         transfer_gap: English less the others.
         languages: languages of the target; None for the mean of all targets.
         seeds: seeds that the study asks for.
@@ -73,6 +76,9 @@ class Summary:
     english: Spread
     others: Spread
     transfer_gap: Spread
+    zero_shot: Spread
+    zero_shot_gain: Spread
+    seen: tuple[str, ...]
     languages: int | None
     seeds: int
     missing: int
@@ -135,6 +141,14 @@ def _of_target(scores: Scores, target: TargetScores, e: int, c: int) -> Summary:
     of_english = np.where(complete, cube[english].mean(axis=0), np.nan) if english.any() else None
     of_others = np.where(complete, cube[~english].mean(axis=0), np.nan) if not english.all() else None
     both = of_english is not None and of_others is not None
+    unseen = target.zero_shot[e, c]
+    of_unseen = np.where(complete, cube[unseen].mean(axis=0), np.nan) if unseen.any() else None
+    unseen_gain = nothing
+    if base is not None and base != c and (unseen & target.zero_shot[e, base]).any():
+        common = unseen & target.zero_shot[e, base]
+        gains = target.score[e, c][common].mean(axis=0) - target.score[e, base][common].mean(axis=0)
+        there_both = complete & target.complete()[e, base]
+        unseen_gain = independent(np.where(there_both, gains, np.nan), run, target.run[e, base])
     seeds = int((run >= 0).sum())
     missing = int((~complete & (run >= 0)).sum())
     first = _first_of_each(run)
@@ -148,6 +162,9 @@ def _of_target(scores: Scores, target: TargetScores, e: int, c: int) -> Summary:
         english=nothing if of_english is None else independent(of_english, run),
         others=nothing if of_others is None else independent(of_others, run),
         transfer_gap=independent(of_english - of_others, run) if both else nothing,  # type: ignore[operator]
+        zero_shot=nothing if of_unseen is None else independent(of_unseen, run),
+        zero_shot_gain=unseen_gain,
+        seen=target.seen(e, c),
         languages=len(target.languages),
         seeds=seeds,
         missing=missing,
@@ -188,6 +205,9 @@ def _of_all(scores: Scores, e: int, c: int, encoder: str, curriculum: str) -> Su
         english=nothing,
         others=nothing,
         transfer_gap=nothing,
+        zero_shot=_mean_of(scores, e, c),
+        zero_shot_gain=nothing,
+        seen=tuple(dict.fromkeys(code for row in of_targets for code in row.seen)),
         languages=None,
         seeds=int(expected.any(axis=0).sum()),
         missing=int(absent.any(axis=0).sum()),
@@ -200,6 +220,17 @@ def _of_all(scores: Scores, e: int, c: int, encoder: str, curriculum: str) -> Su
         return replace(summary, note=f"empty: no seed has all targets; missing in {', '.join(lacking)}")
     distinct = len(set(zip(*(run[c].tolist() for run in runs), strict=True)))
     return _noted(summary, base is not None, distinct=distinct)
+
+
+def _mean_of(scores: Scores, e: int, c: int) -> Spread:
+    """The mean over the targets of the means over their zero-shot languages; empty where a target has none."""
+    means = []
+    for target in scores.targets:
+        unseen = target.zero_shot[e, c]
+        if not unseen.any():
+            return Spread(())
+        means.append(np.where(target.complete()[e, c], target.score[e, c][unseen].mean(axis=0), np.nan))
+    return independent(np.stack(means).mean(axis=0), *[target.run[e, c] for target in scores.targets])
 
 
 def _noted(summary: Summary, has_baseline: bool, *, distinct: int) -> Summary:
@@ -221,7 +252,8 @@ def _noted(summary: Summary, has_baseline: bool, *, distinct: int) -> Summary:
 class SummaryRecord:
     """A row of ``summary.csv``; the fields are its columns. Means and deviations are over distinct runs.
 
-    ``gain`` is over pairs of runs with the baseline of the same encoder and seed; all scores are percent, all
+    ``zero_shot`` is the mean over the languages of which the arm has seen no labelled data, ``not_zero_shot`` names the
+    others. ``gain`` is over pairs of runs with the baseline of the same encoder and seed; all scores are percent, all
     differences points; an empty field is a number that the results do not give.
     """
 
@@ -237,6 +269,10 @@ class SummaryRecord:
     english: float | None
     non_english: float | None
     transfer_gap: float | None
+    zero_shot: float | None
+    zero_shot_sd: float | None
+    zero_shot_gain: float | None
+    not_zero_shot: str
     languages: int | None
     seeds: int
     runs: int
@@ -264,6 +300,10 @@ def to_csv(scores: Scores, rows: Sequence[Summary]) -> bytes:
             english=row.english.mean,
             non_english=row.others.mean,
             transfer_gap=row.transfer_gap.mean,
+            zero_shot=row.zero_shot.mean,
+            zero_shot_sd=row.zero_shot.sd,
+            zero_shot_gain=row.zero_shot_gain.mean,
+            not_zero_shot=" ".join(row.seen),
             languages=row.languages,
             seeds=row.seeds,
             runs=row.runs,

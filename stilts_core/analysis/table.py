@@ -6,6 +6,7 @@ Columns, in this order:
     arm           ``<encoder>/<curriculum>``
     encoder, curriculum, target
     language      ISO 639-1 where there is one
+    zero_shot     no training of the arm, intermediate or on the target, has used labelled data of the language
     seed
     protocol      the protocol that the scorer follows
     split         the split that was scored
@@ -15,14 +16,17 @@ Columns, in this order:
     n             examples behind the value
     fingerprint   of the evaluate stage; arms and seeds that share a stage share its rows' fingerprint
 
-In CSV (UTF-8, commas, a header, plain line feeds) values are written so that reading them gives the same 64-bit number.
+A table holds the rows of one protocol: scores under different rules are not comparable, so nothing here writes or reads
+them as one. In CSV (UTF-8, commas, a header, plain line feeds) values are written so that reading
+them gives the same 64-bit number, and
+``zero_shot`` is ``true`` or ``false``.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,6 +51,7 @@ class ResultRow(NamedTuple):
     curriculum: str
     target: str
     language: str
+    zero_shot: bool
     seed: int
     protocol: str
     split: str
@@ -58,6 +63,28 @@ class ResultRow(NamedTuple):
 
 COLUMNS = ResultRow._fields
 _NUMBERS = {"seed": int, "n": int, "value": float}
+_FLAGS = {"true": True, "false": False}
+
+
+def one_protocol(rows: Iterable[ResultRow]) -> str | None:
+    """The protocol of all rows; None where there are none.
+
+    Raises:
+        DataError: they have different ones.
+    """
+    found = sorted({row.protocol for row in rows})
+    if len(found) > 1:
+        raise DataError(
+            f"These rows follow {len(found)} protocols: {', '.join(found)}. Their scores are not comparable, so they "
+            "never share a table.",
+            hint="Make a table for each protocol.",
+        )
+    return found[0] if found else None
+
+
+def flag(value: bool) -> str:
+    """A yes or no as the CSV files have it."""
+    return "true" if value else "false"
 
 
 def schema() -> pa.Schema:
@@ -66,7 +93,8 @@ def schema() -> pa.Schema:
 
     types = {int: pa.int64(), float: pa.float64()}
     text = pa.dictionary(pa.int32(), pa.string())
-    fields = [pa.field(name, types[_NUMBERS[name]] if name in _NUMBERS else text, nullable=False) for name in COLUMNS]
+    special = {name: types[kind] for name, kind in _NUMBERS.items()} | {"zero_shot": pa.bool_()}
+    fields = [pa.field(name, special.get(name, text), nullable=False) for name in COLUMNS]
     return pa.schema(fields, metadata={"stilts": API_VERSION})
 
 
@@ -79,15 +107,27 @@ def csv_bytes(header: Sequence[str], records: Iterable[Sequence[object]]) -> byt
     return out.getvalue().encode()
 
 
-def to_csv(rows: Iterable[ResultRow]) -> bytes:
-    """The table as a CSV file."""
-    return csv_bytes(COLUMNS, rows)
+def to_csv(rows: Sequence[ResultRow]) -> bytes:
+    """The table as a CSV file.
+
+    Raises:
+        DataError: the rows have different protocols.
+    """
+    one_protocol(rows)
+    at = COLUMNS.index("zero_shot")
+    return csv_bytes(COLUMNS, ((*row[:at], flag(row.zero_shot), *row[at + 1 :]) for row in rows))
 
 
 def to_parquet(rows: Sequence[ResultRow]) -> bytes:
-    """The table as a Parquet file; equal rows give equal bytes with the same release of pyarrow."""
+    """The table as a Parquet file; equal rows give equal bytes with the same release of pyarrow.
+
+    Raises:
+        DataError: the rows have different protocols.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    one_protocol(rows)
 
     shape = schema()
     columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
@@ -107,13 +147,16 @@ def read_table(path: Path) -> tuple[ResultRow, ...]:
 
     Raises:
         MissingInputError: there is no such file.
-        DataError: a column is missing or a field holds something else; the message names the line.
+        DataError: a column is missing, a field holds something else (the message names the line), or the rows have
+            different protocols.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise MissingInputError(f"The results table {path} can't be read: {error.strerror}.") from error
-    return _from_parquet(path, data) if path.suffix == ".parquet" else _from_csv(path, data)
+    rows = _from_parquet(path, data) if path.suffix == ".parquet" else _from_csv(path, data)
+    one_protocol(rows)
+    return rows
 
 
 def _check_columns(path: Path, found: Iterable[str]) -> None:
@@ -130,17 +173,24 @@ def _from_csv(path: Path, data: bytes) -> tuple[ResultRow, ...]:
         reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
         header = next(reader, [])
         _check_columns(path, header)
-        places = [(header.index(name), _NUMBERS.get(name, str)) for name in COLUMNS]
+        kinds: dict[str, Callable[[str], object]] = {**_NUMBERS, "zero_shot": _flag_of}
+        places = [(header.index(name), kinds.get(name, str)) for name in COLUMNS]
         rows = []
         for record in reader:
             try:
-                rows.append(ResultRow(*[kind(record[place]) for place, kind in places]))
+                rows.append(ResultRow(*[kind(record[place]) for place, kind in places]))  # type: ignore[arg-type]
             except (ValueError, IndexError) as error:
                 what = "too few fields" if isinstance(error, IndexError) else str(error)
                 raise DataError(f"{path}, line {reader.line_num}: {what}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no CSV file in UTF-8: {error}.") from error
     return tuple(rows)
+
+
+def _flag_of(text: str) -> bool:
+    if text not in _FLAGS:
+        raise ValueError(f"zero_shot is {text!r}, neither true nor false")
+    return _FLAGS[text]
 
 
 def _from_parquet(path: Path, data: bytes) -> tuple[ResultRow, ...]:

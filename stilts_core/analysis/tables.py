@@ -11,9 +11,9 @@ import numpy as np
 from stilts_core.analysis.gaps import Gap
 from stilts_core.analysis.scores import Scores, TargetScores
 from stilts_core.analysis.summary import Spread, baseline_of, independent
-from stilts_core.analysis.table import ResultRow, csv_bytes
+from stilts_core.analysis.table import ResultRow, csv_bytes, flag
 
-_STATE = re.compile(r"[^@]+@state(\d+)")
+_STATE = re.compile(r".+@state(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class LanguageCell:
         gain: difference to the baseline by pair of distinct runs, points.
         chance: what guessing gives, percent.
         at_chance, degenerate: how many of the runs are.
+        zero_shot: the arm has seen no labelled data of the language.
     """
 
     score: Spread
@@ -32,6 +33,7 @@ class LanguageCell:
     chance: float | None
     at_chance: int
     degenerate: int
+    zero_shot: bool
 
 
 def language_cell(scores: Scores, target: TargetScores, e: int, c: int, language: int) -> LanguageCell:
@@ -49,12 +51,13 @@ def language_cell(scores: Scores, target: TargetScores, e: int, c: int, language
         chance=chance.mean,
         at_chance=int(sum(independent(target.at_chance[e, c, language], run).values)),
         degenerate=int(sum(independent(target.degenerate[e, c, language], run).values)),
+        zero_shot=bool(target.zero_shot[e, c, language]),
     )
 
 
 def languages_csv(scores: Scores) -> bytes:
     """``tables/languages.csv``: for each arm, target and language the mean and deviation over distinct runs."""
-    names = ("study", "encoder", "curriculum", "target", "language")
+    names = ("study", "protocol", "encoder", "curriculum", "target", "language", "zero_shot")
     header = (*names, "mean", "sd", "gain", "gain_sd", "chance", "runs", "at_chance", "degenerate")
     return csv_bytes(header, _language_records(scores))
 
@@ -67,10 +70,12 @@ def _language_records(scores: Scores) -> Iterator[Sequence[object]]:
                     cell = language_cell(scores, target, e, c, place)
                     yield (
                         scores.study,
+                        scores.protocol,
                         encoder,
                         curriculum,
                         target.target,
                         code,
+                        flag(cell.zero_shot),
                         cell.score.mean,
                         cell.score.sd,
                         cell.gain.mean,
@@ -84,9 +89,18 @@ def _language_records(scores: Scores) -> Iterator[Sequence[object]]:
 
 def missing_csv(gaps: Sequence[Gap]) -> bytes:
     """``tables/missing.csv``: the cells without all of their scores, and why."""
-    header = ("encoder", "curriculum", "target", "seed", "languages", "fingerprint", "reason")
+    header = ("encoder", "curriculum", "target", "seed", "languages", "not_zero_shot", "fingerprint", "reason")
     records = [
-        (gap.encoder, gap.curriculum, gap.target, gap.seed, " ".join(gap.languages), gap.fingerprint, gap.reason)
+        (
+            gap.encoder,
+            gap.curriculum,
+            gap.target,
+            gap.seed,
+            " ".join(gap.languages),
+            " ".join(gap.seen),
+            gap.fingerprint,
+            gap.reason,
+        )
         for gap in gaps
     ]
     return csv_bytes(header, records)
@@ -99,6 +113,7 @@ class StateCurve:
     Attributes:
         states: numbers of the hidden states, rising; 0 is the embedding output.
         scores: for each of them the mean over the languages by distinct run, percent.
+        seen: the languages among them that are not zero-shot.
     """
 
     encoder: str
@@ -106,6 +121,7 @@ class StateCurve:
     target: str
     states: tuple[int, ...]
     scores: tuple[Spread, ...]
+    seen: tuple[str, ...] = ()
 
 
 def state_curves(scores: Scores, rows: Iterable[ResultRow]) -> tuple[StateCurve, ...]:
@@ -133,15 +149,24 @@ def state_curves(scores: Scores, rows: Iterable[ResultRow]) -> tuple[StateCurve,
                         for seed in scores.seeds
                     ]
                     spreads.append(independent(np.array(means, dtype=np.float64), target.run[e, c]))
-                curves.append(StateCurve(encoder, curriculum, target.target, tuple(sorted(states)), tuple(spreads)))
+                numbers = tuple(sorted(states))
+                curves.append(
+                    StateCurve(encoder, curriculum, target.target, numbers, tuple(spreads), target.seen(e, c))
+                )
     return tuple(curves)
 
 
 def states_csv(scores: Scores, rows: Iterable[ResultRow]) -> bytes:
     """``tables/states.csv``: retrieval by hidden state, mean over languages, mean and deviation over distinct runs."""
-    header = ("study", "encoder", "curriculum", "target", "state", "mean", "sd", "runs")
+    header = (
+        *("study", "protocol", "encoder", "curriculum", "target", "not_zero_shot"),
+        *("state", "mean", "sd", "runs"),
+    )
     records = [
-        (scores.study, curve.encoder, curve.curriculum, curve.target, state, spread.mean, spread.sd, len(spread.values))
+        (
+            *(scores.study, scores.protocol, curve.encoder, curve.curriculum, curve.target, " ".join(curve.seen)),
+            *(state, spread.mean, spread.sd, len(spread.values)),
+        )
         for curve in state_curves(scores, rows)
         for state, spread in zip(curve.states, curve.scores, strict=True)
     ]

@@ -81,12 +81,21 @@ class Catalogue:
         """The task whose training and English development set a target uses: its own, or that of ``train_on``."""
         return self.task(target.train_on) if target.train_on else target
 
+    def training_tasks(self, target: Task) -> tuple[Task, ...]:
+        """The tasks that a target is trained on one after another: those of ``train_first``, then `training_task`."""
+        return (*map(self.task, target.train_first), self.training_task(target))
+
+    def parts_of(self, task: Task) -> tuple[Task, ...]:
+        """The tasks whose training sets together are a task's: its parts, or itself."""
+        return tuple(map(self.task, task.parts)) or (task,)
+
     def training_languages(self, task: Task) -> tuple[str, ...]:
         """The languages in which a task's training set may lie under a data root, English first."""
-        codes: dict[str, None] = {}
-        for source in self.training_task(task).train:
-            codes.update(dict.fromkeys(self.source_languages(task, source)))
-        return tuple(sorted(codes, key=lambda code: (code != "en", code)))
+        common: set[str] | None = None
+        for part in self.parts_of(self.training_task(task)):
+            codes = {code for source in part.train for code in self.source_languages(part, source)}
+            common = codes if common is None else common & codes
+        return tuple(sorted(common or (), key=lambda code: (code != "en", code)))
 
     def source_languages(self, task: Task, source: Source) -> tuple[str, ...]:
         """The languages that a source may hold: those it names, else all where its path has a place for one."""
@@ -122,25 +131,30 @@ def read_tasks(file: Traversable) -> tuple[Task, ...]:
     Raises:
         SpecError: the file does not hold a list of tasks.
     """
-    return _read(file, tuple[Task, ...])
+    return read_data_file(file, tuple[Task, ...])
 
 
 @lru_cache(maxsize=1)
 def _builtin() -> Catalogue:
     data = files("stilts_core.catalog") / "data"
-    atlas = _read(data / "languages.yaml", dict[str, Any])
+    atlas = read_data_file(data / "languages.yaml", dict[str, Any])
     languages = TypeAdapter(tuple[Language, ...]).validate_python(atlas["languages"])
     groups = TypeAdapter(dict[str, tuple[str, ...]]).validate_python(atlas["groups"])
     return Catalogue(
         tasks=_by_name(read_tasks(data / "tasks.yaml")),
         languages=MappingProxyType({language.code: language for language in languages}),
-        protocols=_by_name(_read(data / "protocols.yaml", tuple[Protocol, ...])),
-        encoders=_by_name(_read(data / "encoders.yaml", tuple[KnownEncoder, ...])),
+        protocols=_by_name(read_data_file(data / "protocols.yaml", tuple[Protocol, ...])),
+        encoders=_by_name(read_data_file(data / "encoders.yaml", tuple[KnownEncoder, ...])),
         language_groups=MappingProxyType(groups),
     )
 
 
-def _read(file: Traversable, shape: type[ValueT]) -> ValueT:
+def read_data_file(file: Traversable, shape: type[ValueT]) -> ValueT:
+    """A data file of the catalogue.
+
+    Raises:
+        SpecError: it does not hold what it should.
+    """
     try:
         value = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a safe loader, either of the two)
         return TypeAdapter(shape).validate_python(value)

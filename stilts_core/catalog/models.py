@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from stilts_core.catalog.nearest import unknown
 from stilts_core.model import Frozen
 
+Split = Literal["train", "dev", "test"]
+Benchmark = Literal["xtreme", "xtreme-r"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 LanguageCode = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rows = tuple[Share, Share]
+ColumnRole = Literal["text", "pair", "label"]
 
 
 class Head(StrEnum):
@@ -33,6 +39,12 @@ class Metric(StrEnum):
     SQUAD = "squad"  # mean of F1 and exact match, SQuAD v1.1 normalisation
     SQUAD_V2 = "squad-v2"  # mean of best-threshold F1 and exact match
     RETRIEVAL_ACCURACY = "retrieval-accuracy"  # share of English sentences whose nearest neighbour is their translation
+    ACCURACY_F1 = "accuracy-f1"  # mean of accuracy and the F1 of the label 1
+    TAG_ACCURACY = "tag-accuracy"  # share of words with the right tag
+    MLQA = "mlqa"  # mean of F1 and exact match, MLQA's normalisation by language
+    BITEXT_F1 = "bitext-f1"  # F1 of mined sentence pairs
+    MAP_20 = "map-20"  # mean average precision of the first 20 answers
+    MEWSLI = "mewsli"  # mean reciprocal rank of the entity among the first 20, called mAP@20 by XTREME-R
 
 
 def _member_of(kind: type[StrEnum]) -> BeforeValidator:
@@ -44,9 +56,33 @@ def _member_of(kind: type[StrEnum]) -> BeforeValidator:
         try:
             return kind(value)
         except ValueError:
-            raise ValueError(unknown(kind.__name__.lower(), value, [member.value for member in kind])) from None
+            raise ValueError(unknown(_words(kind.__name__), value, [member.value for member in kind])) from None
 
     return BeforeValidator(convert)
+
+
+def _words(name: str) -> str:
+    """``LongTagging`` as ``long tagging``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+class Provenance(Frozen):
+    """How the texts of a source that are not English came into their language; English ones are original.
+
+    A text stands for ``kind``.
+
+    Attributes:
+        kind: ``original`` where there are English texts alone, ``native`` for a set made alike in each language.
+        note: by whom or by what, for people.
+    """
+
+    kind: Literal["original", "native", "human-translation", "machine-translation"] = "original"
+    note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
 
 
 class Source(Frozen):
@@ -55,9 +91,16 @@ class Source(Frozen):
     Attributes:
         path: relative path with ``{lang}`` for the language (or ``{iso3}`` for its three-letter code); a ``*`` may
             stand for a part of the path and must match one file.
+        several: the ``*`` may match several files, which are read one after another, sorted by path.
         format: the reader (`data.readers`).
-        pair: the English side, for formats of two files.
+        pair: the second file, for formats of two: the English side of a parallel text, the labels of a file without,
+            the entities that mentions are linked to.
+        gold: the file of the right pairs, for sentences to mine; without it nothing can be scored.
         languages: the languages found here, where that is not all of the task's.
+        columns: of a table, what is in which column: ``text``, ``pair`` (a second text) and ``label``, each by the
+            header's name or by its number from 1.
+        rows: share of the rows, ``[from, to)`` by a hash of the row number: one file may so hold several splits.
+        provenance: how the texts came into their language; it is recorded with every result of a training on them.
     """
 
     path: str
@@ -65,30 +108,68 @@ class Source(Frozen):
         "pairs-tsv",
         "mnli-jsonl",
         "mnli-glue",
+        "anli-jsonl",
+        "qqp-glue",
+        "xnli-tsv",
+        "xnli-jsonl",
+        "xnli-mt-tsv",
+        "pawsx-tsv",
         "squad-json",
+        "tydiqa-json",
         "hellaswag-jsonl",
-        "tags-tsv",
-        "conllu",
-        "parallel-lines",
-        "text-lines",
         "xcopa-jsonl",
+        "copa-xml",
+        "cosmosqa-csv",
+        "cosmosqa-jsonl",
+        "commonsenseqa-jsonl",
+        "socialiqa-jsonl",
+        "tags-tsv",
+        "panx-tsv",
+        "conllu",
+        "ccg-tsv",
+        "label-lines",
+        "label-json",
+        "parallel-lines",
+        "bucc",
+        "lareqa-json",
+        "mewslix-jsonl",
+        "text-lines",
+        "table",
+        "choices-jsonl",
     ]
     pair: str | None = None
+    gold: str | None = None
+    several: bool = False
     languages: tuple[LanguageCode, ...] | None = None
+    columns: dict[ColumnRole, str | PositiveInt] | None = None
+    rows: Rows = (0.0, 1.0)
+    provenance: Provenance = Provenance()
 
 
 class Task(Frozen):
     """A task of the catalogue, or one that a study brings.
 
     Attributes:
+        parts: the tasks whose training and development sets together are this one's: they share one head, and every
+            example of theirs is seen once an epoch, so that they are sampled in proportion to their sizes.
         train: where the English (or other) training set may lie, first match wins; empty for a task without one.
         dev: where its development sets may lie.
         test: where its test sets may lie.
         train_on: the task whose training and English development set this target uses instead of its own.
-        languages: the languages that have evaluation data; they make up the task's score.
+        train_first: the tasks on which this target is trained before ``train_on``, in order; the head is kept.
+        languages: the languages that have evaluation data; they make up the task's score. Where ``benchmarks`` is
+            given they default to XTREME's, or for a task that XTREME lacks to XTREME-R's.
         extra_languages: further languages with data that a study may name; they are no part of the official score.
+            Where ``benchmarks`` is given they default to those that only XTREME-R scores.
+        benchmarks: the languages over which each benchmark takes the mean.
+        sizes: split → language, or ``*`` for every other one → examples of the official files: questions, sentences,
+            pairs. A language that is not there is not known.
         labels: the closed list of labels, in the order of the output layer.
+        labels_from: where the list lies that ``labels`` leaves out, first match wins: a file of labels, or a data file,
+            whose labels in ascending order make up the list.
+        label_count: how many labels that list has in the official release.
         null_answers: a span task whose questions may have no answer.
+        restricted: why the files cannot be fetched by anyone, and where they are got, for a set that is not free.
     """
 
     name: Name
@@ -96,17 +177,44 @@ class Task(Frozen):
     head: Annotated[Head, _member_of(Head)]
     metric: Annotated[Metric, _member_of(Metric)] | None = None
     labels: tuple[str, ...] = ()
+    labels_from: tuple[Source, ...] = ()
+    label_count: PositiveInt | None = None
     null_answers: bool = False
+    parts: tuple[Name, ...] = ()
     train_on: Name | None = None
+    train_first: tuple[Name, ...] = ()
     train: tuple[Source, ...] = ()
     dev: tuple[Source, ...] = ()
     test: tuple[Source, ...] = ()
     languages: tuple[LanguageCode, ...] = ("en",)
     extra_languages: tuple[LanguageCode, ...] = ()
+    benchmarks: dict[Benchmark, tuple[LanguageCode, ...]] = {}
+    sizes: dict[Split, dict[str, PositiveInt]] = {}
     licence: str = ""
     citation: str = ""
     url: str = ""
-    presentational: ClassVar[frozenset[str]] = frozenset({"title", "licence", "citation", "url"})
+    restricted: str = ""
+    presentational: ClassVar[frozenset[str]] = frozenset({"title", "licence", "citation", "url", "restricted"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _languages_of_benchmarks(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(benchmarks := value.get("benchmarks"), dict):
+            return value
+        languages: Any = value.get("languages", benchmarks.get("xtreme") or benchmarks.get("xtreme-r"))
+        if not isinstance(languages, list | tuple):
+            return value
+        extra = type(languages)(code for code in benchmarks.get("xtreme-r", ()) if code not in languages)
+        return {"extra_languages": extra, **value, "languages": languages}
+
+    def scored_languages(self, benchmark: Benchmark | None) -> tuple[str, ...]:
+        """The languages that make up the task's score: in a benchmark that has the task, those that it takes."""
+        return self.benchmarks.get(benchmark, self.languages) if benchmark else self.languages
+
+    def size(self, split: Split, language: str) -> int | None:
+        """Examples of the official file, where known."""
+        sizes = self.sizes.get(split, {})
+        return sizes.get(language, sizes.get("*"))
 
 
 class Language(Frozen):
@@ -205,6 +313,46 @@ class Retrieval(Frozen):
     layer_share: Annotated[float, Field(gt=0, le=1)] = 0.6
 
 
+class LongTagging(StrEnum):
+    """What becomes of a sentence to tag that is longer than an input may be."""
+
+    SPLIT = "split"  # it goes on in further inputs, each as full as it can be; every word is tagged once
+    SPLIT_XTREME = "split-xtreme"  # the same, with the room that XTREME's script leaves: 3 tokens for XLM-R's two
+    TRUNCATE = "truncate"  # its end is cut off, and the words that are lost are not scored
+
+
+class SquadRules(StrEnum):
+    """Which of two official programs scores the answers of a task whose questions all have one."""
+
+    V1 = "v1"  # evaluate-v1.1: nothing in common is 0, also where both sides are empty
+    V2 = "v2"  # the functions of evaluate-v2.0: empty gold answers are dropped, two empty sides are 1
+
+
+class SeqevalVersion(StrEnum):
+    """Whose behaviour decides what a chunk of tags is; they differ for X, SCONJ and tags with several hyphens."""
+
+    OLD = "0.0.12"
+    NEW = "1.2.2"
+
+
+class Scoring(Frozen):
+    """The rules of scoring that protocols do not share. What is not here follows from a task's metric.
+
+    Attributes:
+        seqeval: behaviour of entity F1.
+        squad: program for questions that all have an answer, MLQA left out: its normalisation is its own.
+        aggregation: ``xtreme`` is the unweighted mean over all languages of a task, English among them, for questions
+            of the mean of F1 and exact match; and overall the mean over the tasks, not over their groups.
+    """
+
+    seqeval: Annotated[SeqevalVersion, _member_of(SeqevalVersion)] = SeqevalVersion.OLD
+    squad: Annotated[SquadRules, _member_of(SquadRules)] = SquadRules.V1
+    aggregation: Literal["xtreme"] = "xtreme"
+
+
+Settings = dict[str, float | int | None]
+
+
 class Protocol(Frozen):
     """A named set of hyper-parameters, scorers and aggregation rules.
 
@@ -212,15 +360,33 @@ class Protocol(Frozen):
         defaults: settings of every training.
         heads: settings by kind of head, over the defaults.
         tasks: settings by task name, over those; the name ``mix`` holds those of a mix's common settings.
+        large: settings by task name, over those, for encoders of ``LARGE_LAYERS`` layers or more.
+        few_shot: settings of the training on a few examples that follows the English one, over those of the target.
         mix_cap: the K of examples-proportional sampling, ``min(e, K) / sum(min(e, K))``.
+        long_tagging: what becomes of sentences to tag that are too long.
+        retrieval: of every task without another entry in ``retrieval_by_task``.
+        scoring: the rules of scoring.
     """
 
     name: Name
     title: str
     source: str = ""
     defaults: Hyper = Hyper()
-    heads: dict[Head, dict[str, float | int | None]] = {}
-    tasks: dict[str, dict[str, float | int | None]] = {}
+    heads: dict[Head, Settings] = {}
+    tasks: dict[str, Settings] = {}
+    large: dict[str, Settings] = {}
+    few_shot: Settings = {}
     mix_cap: PositiveInt = 131072
+    long_tagging: Annotated[LongTagging, _member_of(LongTagging)] = LongTagging.SPLIT
     retrieval: Retrieval = Retrieval()
+    retrieval_by_task: dict[str, Retrieval] = {}
+    scoring: Scoring = Scoring()
     presentational: ClassVar[frozenset[str]] = frozenset({"title", "source"})
+
+    def retrieval_of(self, task: str) -> Retrieval:
+        """How the sentences of a retrieval task become vectors."""
+        return self.retrieval_by_task.get(task, self.retrieval)
+
+
+LARGE_LAYERS = 24
+"""Layers from which on an encoder is what XTREME's scripts call large."""

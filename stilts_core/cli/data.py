@@ -10,17 +10,9 @@ import click
 from stilts_core.cli.options import profile_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.table import Table
-    from rich.text import Text
-
-    from stilts_core.data.coverage import Coverage
     from stilts_core.data.root import DataRoot
-    from stilts_core.spec.load import LoadedStudy
 
 root_argument = click.argument("root", metavar="ROOT")
-_MANY = 16  # languages named at most, and a few more
 
 
 @click.group("data", epilog="Example: stilts data check /data/xtreme")
@@ -42,35 +34,56 @@ def index(root: str, profile_path: Path | None) -> int:
     with console.status("reading") as status:
         written = opened.write_index(lambda path: status.update(f"reading {path}"))
     size = sum(entry.size for entry in written.files.values())
-    click.echo(f"{len(written.files)} files, {size / 2**20:.1f} MiB, are in the index of {opened.uri}.")
+    count = "1 file" if len(written.files) == 1 else f"{len(written.files)} files"
+    click.echo(f"{count}, {size / 2**20:.1f} MiB, in the index of {opened.uri}.")
     return 0
 
 
 @command.command(
     "check",
-    short_help="Show what is there, and where the rest is looked for.",
+    short_help="Show what is there, what differs, and what is blocked.",
     epilog="Example: stilts data check /data/xtreme --study jobs/phang2020.yaml",
 )
 @root_argument
+@click.argument("tasks", metavar="[TASK]...", nargs=-1)
 @click.option(
     "--study",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Only what this study reads, its own tasks included.",
+    help="Only what this study reads, its own tasks included, and which of its targets are blocked.",
 )
+@click.option("--strict", is_flag=True, help="Read every record of large files too, as a training does.")
+@click.option("--exact", is_flag=True, help="Exit with 65 or 66 if any file is not the official one, whole.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @profile_option
-def check(root: str, study: Path | None, profile_path: Path | None) -> int:
-    """Show which data sets are there, in which languages, and where the missing ones are looked for.
+def check(
+    root: str,
+    tasks: tuple[str, ...],
+    study: Path | None,
+    strict: bool,
+    exact: bool,
+    as_json: bool,
+    profile_path: Path | None,
+) -> int:
+    """Show which files of the catalogue (or of some tasks) are there, and count their records.
 
-    The exit status is 65 if a file cannot be used, and 66 if a task of the study has nothing to be trained or
-    scored on.
+    The counts are compared with those of the official files. Large files are counted in one pass; --strict reads them
+    whole. Copies that are known to be faulty are named.
+
+    The exit status is 65 if a file cannot be used, and 66 if something that a study needs is missing. A slice of the
+    official data is no error.
     """
+    if study and tasks:
+        raise click.UsageError("--study and TASK exclude each other.")
+    import json
+
     from rich.console import Console
 
     from stilts_core.catalog.load import load_catalogue
-    from stilts_core.data.coverage import survey
+    from stilts_core.cli.data_view import show_report
+    from stilts_core.data.blocked import needs_of, needs_of_study
+    from stilts_core.data.check import check_data
     from stilts_core.data.root import overlay_for
-    from stilts_core.errors import DataError, MissingInputError
     from stilts_core.spec.load import load_study
     from stilts_core.spec.names import check_names
 
@@ -78,18 +91,104 @@ def check(root: str, study: Path | None, profile_path: Path | None) -> int:
     catalogue = load_catalogue(loaded.study.spec.tasks if loaded else (), overlay_for(root))
     if loaded:
         check_names(loaded, catalogue)
+        needs = needs_of_study(catalogue, loaded.study.spec)
+    else:
+        needs = needs_of(catalogue, tasks or catalogue.tasks)
     opened = _open(root, profile_path)
-    names = _tasks_of(loaded) if loaded else list(catalogue.tasks)
-    names += [str(task.train_on) for task in map(catalogue.task, names) if task.train_on]
-    rows = [row for name in dict.fromkeys(names) for row in survey(opened, catalogue, catalogue.task(name))]
-    console = Console()
-    console.print(_table(rows))
-    for row in rows:
-        if row.fault:
-            console.print(f"{row.task} {row.split}: {row.fault}", markup=False, highlight=False, soft_wrap=True)
-    if any(row.fault for row in rows):
-        return DataError.exit_code
-    return MissingInputError.exit_code if loaded and _lacking(rows) else 0
+    with Console(stderr=True).status("looking") as status:
+        report = check_data(
+            opened, catalogue, needs, strict=strict, report=lambda task: status.update(f"looking at {task}")
+        )
+    if as_json:
+        click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
+    else:
+        show_report(Console(highlight=False), report)
+    return report.exit_code(exact=exact)
+
+
+@command.command(
+    "layout",
+    short_help="Say which file of a task belongs where, and where it is got.",
+    epilog="Example: stilts data layout xnli --language sw",
+)
+@click.argument("task", metavar="TASK")
+@click.option("--language", metavar="CODE", help="The paths of this language. Default: with a place for it.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def layout(task: str, language: str | None, as_json: bool) -> None:
+    """Say which files of a task are looked for under a data root, what they hold, and where a person gets them.
+
+    Where a split has several places, the first that is there is taken.
+    """
+    import json
+
+    from stilts_core.catalog.load import load_catalogue
+    from stilts_core.data.layout import layout_of
+
+    catalogue = load_catalogue()
+    found = layout_of(catalogue, catalogue.task(task), language)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
+        return
+    from rich.console import Console
+
+    from stilts_core.cli.data_view import show_layout
+
+    show_layout(Console(highlight=False), found)
+
+
+@command.command(
+    "pull",
+    short_help="Take a task from the Hugging Face hub.",
+    epilog="Example: stilts data pull xnli --languages en,sw,tr --out /data/xtreme",
+)
+@click.argument("task", metavar="TASK")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="ROOT", help="The data root, a folder.")
+@click.option("--languages", metavar="CODES", help="Only these, comma-separated; English is one like the others.")
+@click.option(
+    "--revision",
+    metavar="COMMIT",
+    help="Instead of the pinned commit; needed for the sets of which no commit could be verified. "
+    "The commit that it means is recorded.",
+)
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="A copy of the data set's repository, instead of the hub.",
+)
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+def pull(task: str, out: Path, languages: str | None, revision: str | None, folder: Path | None, force: bool) -> None:
+    """Take a task from the Hugging Face hub at a pinned commit, and write it in the layout of `stilts data layout`.
+
+    Beside the files, TASK.provenance.json says which commit each came from, with its records and its SHA-256. Nothing
+    is written unless all of it could be made.
+    """
+    import tempfile
+
+    from rich.console import Console
+
+    from stilts_core.catalog.load import load_catalogue
+    from stilts_core.cli.data_view import show_pulled
+    from stilts_core.data.hub.datasets_hub import DatasetsHub
+    from stilts_core.data.hub.pull import pull as pull_task
+
+    catalogue = load_catalogue()
+    wanted = catalogue.task(task)
+    codes = catalogue.languages_of(languages) if languages else None
+    with Console(stderr=True).status("asking the hub") as status, tempfile.TemporaryDirectory() as cache:
+        hub = DatasetsHub(folder, Path(cache) if folder else None)
+        made = pull_task(
+            catalogue,
+            wanted,
+            out,
+            hub,
+            languages=codes,
+            revision=revision,
+            force=force,
+            report=lambda path: status.update(f"making {path}"),
+        )
+    show_pulled(Console(highlight=False), made)
 
 
 def _open(root: str, profile_path: Path | None) -> DataRoot:
@@ -97,73 +196,3 @@ def _open(root: str, profile_path: Path | None) -> DataRoot:
     from stilts_core.spec.load import load_profile
 
     return open_data_root(root, s3=load_profile(profile_path).spec.store.s3)
-
-
-def _tasks_of(loaded: LoadedStudy) -> list[str]:
-    spec = loaded.study.spec
-    steps = [step for curriculum in spec.curricula for step in curriculum.steps]
-    return [*(use.task for step in steps for use in step.mix), *(target.task for target in spec.targets)]
-
-
-def _lacking(rows: Sequence[Coverage]) -> bool:
-    """Whether a task has a place for training data or evaluation data, and nothing there."""
-    trained = {row.task: bool(row.found) for row in rows if row.split == "train"}
-    scored: dict[str, bool] = {}
-    for row in rows:
-        if row.split == "test":
-            scored[row.task] = any(other.found for other in rows if other.task == row.task and other.split != "train")
-    return not all((*trained.values(), *scored.values()))
-
-
-def _table(rows: Sequence[Coverage]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("task", no_wrap=True)
-    table.add_column("split", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("records", justify="right", no_wrap=True)
-    table.add_column("languages, or where they are looked for", overflow="fold")
-    in_dev = {row.task: {file.language for file in row.found} for row in rows if row.split == "dev"}
-    last = ""
-    for row in rows:
-        dev = in_dev.get(row.task, set())
-        state, style = _state(row, dev)
-        records = "" if row.records is None else f"{row.records:,}"
-        name = "" if row.task == last else row.task
-        table.add_row(name, row.split, f"[{style}]{state}[/]", records, _detail(row, dev))
-        last = row.task
-    return table
-
-
-def _state(row: Coverage, in_dev: set[str]) -> tuple[str, str]:
-    if row.fault:
-        return "unusable", "red"
-    if not row.missing:
-        return ("present", "green") if row.found else ("missing", "yellow")
-    if row.split == "test" and in_dev.issuperset(row.missing):
-        return "with dev", "green"
-    return ("in part" if row.found else "missing"), "yellow"
-
-
-def _detail(row: Coverage, in_dev: set[str]) -> Text:
-    from rich.text import Text
-
-    lines = []
-    if row.found:
-        lines.append(_codes([file.language for file in row.found]))
-    from_dev = [language for language in row.missing if row.split == "test" and language in in_dev]
-    if from_dev:
-        lines.append(f"scored on dev: {_codes(from_dev)}")
-    rest = [language for language in row.missing if language not in from_dev]
-    if rest:
-        lines.append(f"missing: {_codes(rest)}")
-    if rest or not row.found:
-        lines += [f"looked for {path}" for path in row.looked_for]
-    return Text("\n".join(lines))
-
-
-def _codes(languages: Sequence[str]) -> str:
-    if len(languages) <= _MANY + 2:
-        return " ".join(languages)
-    return f"{' '.join(languages[:_MANY])} and {len(languages) - _MANY} more"

@@ -28,6 +28,8 @@ GROUPS = {
     "Its results": {
         "results": "Write the tables of whatever has committed so far.",
         "report": "Write the report of a study as one HTML file.",
+        "score": "Score predictions from anywhere, as the official programs do.",
+        "export": "Write predictions as submissions to a leaderboard, checked.",
     },
     "Getting ready": {
         "doctor": "Check machine or cluster, store and data, and say what to do.",

@@ -21,6 +21,7 @@ _SECONDS = "seconds"  # of a manifest's `run`
 @click.command("plan", epilog="Example: stilts plan jobs/quickstart.yaml --explain")
 @study_options
 @click.option("--slots", type=click.IntRange(min=1), metavar="N", help="Cores (or GPUs) to estimate for. Default: all.")
+@click.option("--no-data", is_flag=True, help="Look at no data, encoder or store; sizes come from the catalogue.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan itself.")
 @click.option("--explain", is_flag=True, help="Print every setting of every training, and where it comes from.")
 def command(
@@ -31,6 +32,7 @@ def command(
     slots: int | None,
     as_json: bool,
     explain: bool,
+    no_data: bool,
 ) -> None:
     """Show what a study becomes: its stages, what they share, what is done already, how long the rest may take."""
     if as_json and explain:
@@ -39,7 +41,7 @@ def command(
     from stilts_core.spec.load import load_profile
 
     profile = load_profile(profile_path)
-    planned = load_plan(study, data_root=data_root, profile=profile)
+    planned = load_plan(study, data_root=data_root, profile=profile, no_data=no_data)
     if as_json:
         click.echo(planned.plan.model_dump_json(indent=1))
         return
@@ -53,6 +55,10 @@ def command(
 
         found = explanations(planned.study, planned.catalogue, planned.encoders)
         plan_view.show_settings(console, planned.loaded, planned.plan.protocol, found)
+        return
+    if no_data:
+        time = _time(planned.plan, profile, slots, {})
+        plan_view.show_plan(console, planned.study, planned.plan, "not looked at", frozenset(), time)
         return
     from stilts_core.cli.options import store_settings
     from stilts_core.storage.commit import read_manifests

@@ -15,9 +15,9 @@ from stilts_core.engine.labels import duration
 from stilts_core.planning.estimate import Estimate
 from stilts_core.planning.explain import Explanation, written
 from stilts_core.planning.plan import Plan, StageKind
-from stilts_core.planning.sharing import Share, sharing
+from stilts_core.planning.sharing import Share, sharing, trainings
 from stilts_core.spec.load import LoadedStudy
-from stilts_core.spec.study import Study
+from stilts_core.spec.study import Step, Study
 
 _MANY_LANGUAGES = 60
 _MANY_ARMS = 40
@@ -52,7 +52,7 @@ def show_plan(console: Console, study: Study, plan: Plan, store: str, done: Coll
     _section(console, "Stages")
     shares = sharing(plan)
     _print(console, _stages(plan, shares, done, time.estimate))
-    for sentence in (_saving(shares), _timing(plan, done, time)):
+    for sentence in (training_sentence(plan), _saving(shares), _timing(plan, done, time)):
         console.print(sentence, markup=False)
     if plan.notes:
         _section(console, "Notes")
@@ -91,6 +91,8 @@ def _origin(origin: str, name: str, protocol: str, loaded: LoadedStudy) -> str:
         "defaults": f"{protocol}: default",
         "heads": f"{protocol}: head {which}",
         "tasks": f"{protocol}: task {which}",
+        "large": f"{protocol}: task {which}, large encoders",
+        "few_shot": f"{protocol}: few examples",
         "encoder": "the longest input that the encoder takes",
     }[layer]
 
@@ -114,14 +116,22 @@ def _arms(study: Study) -> Table:
         for encoder in study.spec.encoders
     ]
     curricula = [
-        (curriculum.name, " > ".join(step.name for step in curriculum.steps) or "none")
-        for curriculum in study.spec.curricula
+        (curriculum.name, " > ".join(map(_step, curriculum.steps)) or "none") for curriculum in study.spec.curricula
     ]
     for index in range(max(len(encoders), len(curricula))):
         left = encoders[index] if index < len(encoders) else ("", "")
         right = curricula[index] if index < len(curricula) else ("", "")
         table.add_row(*(Text(cell, overflow="fold") for cell in (*left, *right)))
     return table
+
+
+def _step(step: Step) -> str:
+    """The tasks of a step, with the languages of those that are not in English alone."""
+    parts = []
+    for use in step.mix:
+        where = use.mlm or (" ".join(use.languages) if use.languages != ("en",) else "")
+        parts.append(f"{use.task} ({where})" if where else use.task)
+    return " + ".join(parts)
 
 
 def _targets(plan: Plan) -> Table:
@@ -159,6 +169,16 @@ def _stages(plan: Plan, shares: dict[StageKind, Share], done: Collection[str], e
         total += [f"{finished.total():,}", f"{stages - finished.total():,}", ""]
         table.add_row("all", *total, style="bold")
     return table
+
+
+def training_sentence(plan: Plan) -> str:
+    """How many trainings there are, and how many there would be if nothing were shared."""
+    found = trainings(plan)
+    whole = found.intermediate + found.target
+    return (
+        f"{_count(whole, 'training')}: {found.intermediate:,} intermediate, {found.target:,} on targets; "
+        f"{found.alone:,} if every result were made from the beginning."
+    )
 
 
 def _saving(shares: dict[StageKind, Share]) -> str:

@@ -3,7 +3,7 @@
 One folder holds one dataset of all its files (splits and languages), so that a training or an evaluation of many
 languages is one stream:
 
-    meta.json         head, segments, special tokens, counts
+    meta.json         head, segments, special tokens, counts; the labels, where they come from the data
     ids.npy           token ids of all features, one after another
     offsets.npy       feature i is ids[offsets[i]:offsets[i + 1]]
     example_of.npy    the example that a feature belongs to
@@ -20,7 +20,8 @@ Columns by head, with T tokens, F features and E examples:
                       word (T): the word's index there, else -1;
                       a sentence over the length limit has several features
     mlm               none; a parallel dataset has group (E): equal for translations of each other
-    retrieval         side (E): 0 for the foreign sentence, 1 for the English one
+    retrieval         side (E): 0 for the foreign sentence, 1 for the English one; or 0 for what looks for others, 1 for
+                      what is looked for
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ from stilts_core.catalog.models import Head
 from stilts_core.errors import DataError
 
 FORMAT = 1
+EVERY_LANGUAGE = "*"
+"""The language of a segment that belongs to all of them: candidates that a search has in common."""
+
 Array = npt.NDArray[Any]
 
 
@@ -138,6 +142,10 @@ class Dataset:
         }
         text = json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1)
         (folder / "meta.json").write_text(text + "\n", encoding="utf-8")
+
+    def labels(self, known: Sequence[str]) -> tuple[str, ...]:
+        """A task's closed list of labels, or the one that came with the data where it has none."""
+        return tuple(known or self.meta.get("labels", ()))
 
     @property
     def lengths(self) -> Array:

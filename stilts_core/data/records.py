@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PairRecord:
-    """Two texts and how they relate; no label in a test file whose labels are withheld."""
+    """Two texts and how they relate, or one and what it is; no label in a test file whose labels are withheld."""
 
     id: str
     text_a: str
-    text_b: str
+    text_b: str | None
     label: str | None
 
     @property
@@ -77,6 +77,26 @@ class SentencePairRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchRecord:
+    """A text that looks for others, or one that is looked for.
+
+    Attributes:
+        text: what is encoded.
+        context: what the text stands in, encoded after it.
+        candidate: it is looked for: an English sentence, an answer, an entity.
+        keys: a text and a candidate that share one belong together; None where the file withholds it.
+        raw: the text as the file has it, where scoring needs it.
+    """
+
+    id: str
+    text: str
+    candidate: bool
+    keys: tuple[str, ...] | None
+    context: str | None = None
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TextRecord:
     """A plain text.
 
@@ -89,4 +109,4 @@ class TextRecord:
     group: str | None = None
 
 
-Record = PairRecord | SpanRecord | ChoiceRecord | TagRecord | SentencePairRecord | TextRecord
+Record = PairRecord | SpanRecord | ChoiceRecord | TagRecord | SentencePairRecord | SearchRecord | TextRecord

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from stilts_core.catalog.models import Head, Metric
-from stilts_core.data.dataset import Array, Dataset
+from stilts_core.catalog.models import Head, Metric, SeqevalVersion, SquadRules
+from stilts_core.data.dataset import EVERY_LANGUAGE, Array, Dataset
 from stilts_core.errors import DataError, SpecError
+from stilts_core.evaluation.bitext import TUNED_ON, BitextJudge
 from stilts_core.evaluation.examples import identifiers
 from stilts_core.evaluation.judgement import Judge, Judgement, at_chance
 from stilts_core.evaluation.outcomes import OutcomeTable
@@ -24,9 +25,10 @@ from stilts_core.evaluation.outputs import (
     check_shape,
 )
 from stilts_core.evaluation.predictions import write_predictions
-from stilts_core.evaluation.sentences import ChoiceJudge, ClassificationJudge
+from stilts_core.evaluation.ranked import RankedJudge
+from stilts_core.evaluation.sentences import ChoiceJudge, ClassificationJudge, PairJudge
 from stilts_core.evaluation.spans import SpanJudge
-from stilts_core.evaluation.tags import TaggingJudge
+from stilts_core.evaluation.tags import TagAccuracyJudge, TaggingJudge
 from stilts_core.evaluation.translations import RetrievalJudge, scored_state
 from stilts_core.planning.plan import EvaluateParams, TrainTask
 
@@ -34,11 +36,16 @@ OUTCOMES_FILE = "outcomes.parquet"
 METRICS_FILE = "metrics.json"
 
 
-def score_target(dataset: Dataset, params: EvaluateParams, outputs: Outputs, out: Path) -> dict[str, Any]:
+def score_target(
+    dataset: Dataset, params: EvaluateParams, outputs: Outputs, out: Path, *, device: str = "cpu"
+) -> dict[str, Any]:
     """Decode and score all languages, and write what an evaluate stage commits.
 
     Under ``out`` it writes ``predictions/<task>/`` (see `predictions`), ``outcomes.parquet`` (see `outcomes`) and
     ``metrics.json``, which holds what it returns. The same outputs give the same bytes.
+
+    Args:
+        device: where nearest neighbours are looked for; it changes no result.
 
     Returns:
         ``metric``, the name of the main measure, and ``languages``: language → ``split``, ``n`` (examples), ``metrics``
@@ -53,10 +60,10 @@ def score_target(dataset: Dataset, params: EvaluateParams, outputs: Outputs, out
         SpecError: the metric does not belong to the head.
     """
     check_shape(dataset, outputs)
-    judge = _judge(dataset, params, outputs)
+    judge = _judge(dataset, params, outputs, device)
     table = OutcomeTable()
     languages: dict[str, Any] = {}
-    for language, (split, examples) in _files(dataset).items():
+    for language, (split, examples) in _files(dataset, params.metric).items():
         judgement = judge.judge(examples)
         write_predictions(out, params.task, split, language, judgement.files)
         table.add(language, identifiers(dataset, judgement.rows), judgement.outcomes)
@@ -89,21 +96,33 @@ def dev_score(dataset: Dataset, task: TrainTask, outputs: Outputs, examples: Arr
     return judgement.score
 
 
-def _judge(dataset: Dataset, task: EvaluateParams | TrainTask, outputs: Outputs) -> Judge:
+def _judge(dataset: Dataset, task: EvaluateParams | TrainTask, outputs: Outputs, device: str = "cpu") -> Judge:
     metric = task.metric or _usual_metric(task)
     match outputs, metric:
         case ClassificationOutputs(), Metric.ACCURACY:
             return ClassificationJudge(dataset, outputs, task.labels)
+        case ClassificationOutputs(), Metric.ACCURACY_F1 if len(task.labels) == 2:
+            return PairJudge(dataset, outputs, task.labels)
         case ChoiceOutputs(), Metric.ACCURACY:
             return ChoiceJudge(dataset, outputs)
         case TaggingOutputs(), Metric.TAG_F1:
-            return TaggingJudge(dataset, outputs, task.labels)
-        case SpanOutputs(), Metric.SQUAD | Metric.SQUAD_V2:
+            seqeval = task.seqeval if isinstance(task, EvaluateParams) else None
+            return TaggingJudge(dataset, outputs, task.labels, (seqeval or SeqevalVersion.OLD).value)
+        case TaggingOutputs(), Metric.TAG_ACCURACY:
+            return TagAccuracyJudge(dataset, outputs, task.labels)
+        case SpanOutputs(), Metric.SQUAD | Metric.SQUAD_V2 | Metric.MLQA:
             length = task.answer_length if isinstance(task, EvaluateParams) else task.hyper.answer_length
-            return SpanJudge(dataset, outputs, length, null_answers=metric is Metric.SQUAD_V2)
-        case RetrievalOutputs(), Metric.RETRIEVAL_ACCURACY if isinstance(task, EvaluateParams):
-            layers = len(outputs.states) - 1
-            return RetrievalJudge(dataset, outputs, scored_state(layers, task.retrieval_states, task.retrieval_share))
+            rules = task.squad if isinstance(task, EvaluateParams) else None
+            nulls = metric is Metric.SQUAD_V2
+            return SpanJudge(dataset, outputs, length, nulls, rules=rules or SquadRules.V1, mlqa=metric is Metric.MLQA)
+        case RetrievalOutputs(), _ if isinstance(task, EvaluateParams):
+            state = scored_state(len(outputs.states) - 1, task.retrieval_states, task.retrieval_share)
+            if metric is Metric.RETRIEVAL_ACCURACY:
+                return RetrievalJudge(dataset, outputs, state)
+            if metric is Metric.BITEXT_F1:
+                return BitextJudge(dataset, outputs, state, device)
+            if metric in (Metric.MAP_20, Metric.MEWSLI):
+                return RankedJudge(dataset, outputs, state, metric, device)
     raise SpecError(f"The outputs of a {outputs.head} head cannot be scored as {metric} (task {task.task}).")
 
 
@@ -115,10 +134,17 @@ def _usual_metric(task: EvaluateParams | TrainTask) -> Metric | None:
     )
 
 
-def _files(dataset: Dataset) -> dict[str, tuple[str, Array]]:
-    """Language → its split and examples, in the order of the segments; a pair of files is one."""
+def _files(dataset: Dataset, metric: Metric) -> dict[str, tuple[str, Array]]:
+    """Language → its split and examples, in the order of the segments; a pair of files is one.
+
+    Candidates of all languages are no file of their own, nor is the development set of mined pairs where a test set is.
+    """
+    tested = {segment.language for segment in dataset.segments if segment.split != TUNED_ON}
     parts: dict[str, tuple[str, list[Array]]] = {}
     for segment in dataset.segments:
+        tuning = metric is Metric.BITEXT_F1 and segment.split == TUNED_ON and segment.language in tested
+        if segment.language == EVERY_LANGUAGE or tuning:
+            continue
         split, ranges = parts.setdefault(segment.language, (segment.split, []))
         if split != segment.split:
             raise DataError(f"{segment.language} stands in the splits {split} and {segment.split}: one can be scored.")

@@ -4,7 +4,8 @@ every head    id
 span          context; answers: the gold answers as texts, none for a question without an answer; null or no
 such key where the file holds no gold
 tagging       words; tags: as many tags; null or no such key where the file holds no gold
-retrieval     text
+retrieval     text; of a search keys: what a text and its right answers have in common, null where they are
+not known
 """
 
 from __future__ import annotations
@@ -43,6 +44,13 @@ def records(dataset: Dataset, examples: Array) -> list[Record]:
 
 def identifiers(dataset: Dataset, examples: Array) -> list[str]:
     return [str(record["id"]) for record in records(dataset, examples)]
+
+
+def languages_of(dataset: Dataset, examples: Array) -> list[str]:
+    """The language of the file that each example is from."""
+    starts = np.array([segment.start for segment in dataset.segments])
+    places = np.searchsorted(starts, examples, side="right") - 1
+    return [dataset.segments[place].language for place in places]
 
 
 def contexts(dataset: Dataset, examples: Array) -> list[str]:

@@ -98,6 +98,20 @@ def f1_error(counts: Array) -> float:
     return 100 * float(np.sqrt(np.square(residuals).sum())) / total
 
 
+def ratio_error(counts: Array) -> float:
+    """Standard error of a share of all parts, percent, where the parts of one example depend on each other.
+
+    Linearised as in `f1_error`.
+
+    Args:
+        counts: (examples, 2): parts that are right, and parts.
+    """
+    right, parts = counts[:, 0], counts[:, 1]
+    total = parts.sum()
+    residuals = right - right.sum() / total * parts
+    return 100 * float(np.sqrt(np.square(residuals).sum()) / total)
+
+
 def at_chance(score: float, chance: float, error: float | None, n: int) -> bool:
     """Whether a score is not above guessing by more than two standard errors.
 

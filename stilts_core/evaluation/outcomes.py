@@ -3,10 +3,14 @@
 Columns of ``outcomes.parquet``: ``language``, ``id`` (of the example, unique within its file), ``metric``, ``value``
 (64-bit float). Metrics by head:
 
-    classification, choice   correct: 0 or 1
+    classification, choice   correct: 0 or 1; for accuracy-f1 also positive_correct, positive_predicted and
+                             positive_gold, 0 or 1, of the label whose F1 counts
     retrieval                correct: 0 or 1 at the scored hidden state, by English sentence
+    mined pairs              pairs_correct, pairs_predicted, pairs_gold: counts of a foreign sentence that has any
+    search                   precision: 0 to 1, average precision or reciprocal rank of a query
     span                     exact_match and f1, 0 to 1; with null answers at the threshold that is best for each
-    tagging                  chunks_correct, chunks_predicted, chunks_gold, tokens_correct, tokens: counts of a sentence
+    tagging                  chunks_correct, chunks_predicted, chunks_gold, tokens_correct, tokens: counts of a
+                             sentence; for tag-accuracy the last two alone
 """
 
 from __future__ import annotations

@@ -69,10 +69,10 @@ class RetrievalOutputs:
 
     Attributes:
         states: hidden states 0 (the embeddings) to the number of layers, each (E, hidden) float32. They may be
-            memory-mapped: one state is read at a time.
+            memory-mapped: one state is read at a time. None for a state that was left out, for want of memory.
     """
 
-    states: Sequence[Array]
+    states: Sequence[Array | None]
     head: ClassVar[Head] = Head.RETRIEVAL
 
 
@@ -106,5 +106,5 @@ def require_finite(*arrays: Array) -> None:
 
 def _arrays(outputs: Outputs) -> Sequence[Array]:
     if isinstance(outputs, RetrievalOutputs):
-        return outputs.states
+        return [state for state in outputs.states if state is not None]
     return [getattr(outputs, field.name) for field in fields(outputs)]

@@ -2,8 +2,9 @@
 
 predictions/<task>/<split>-<lang>.tsv     labels, one a line; tags, one a line, a blank line after each sentence;
 retrieval: for each English sentence, in the official order, the row of
-the foreign sentence that was found, from 0
-predictions/<task>/<split>-<lang>.json    question id → answer
+the foreign sentence that was found, from 0; mined pairs, the foreign
+id, a tab and the English one
+predictions/<task>/<split>-<lang>.json    question id → answer; for a search the ids of the nearest 20, best first
 predictions/<task>/<split>-<lang>.null.json   SQuAD 2.0 only: question id → probability of no answer; the answers
 beside it are the model's best spans, so that the official program
 finds the same thresholds from both files
@@ -32,7 +33,7 @@ def tag_file(sentences: Iterable[Sequence[str]]) -> str:
     return "".join("".join(f"{tag}\n" for tag in tags) + "\n" for tags in sentences)
 
 
-def answer_file(answers: Mapping[str, str] | Mapping[str, float]) -> str:
+def answer_file(answers: Mapping[str, str] | Mapping[str, float] | Mapping[str, Sequence[str]]) -> str:
     return json.dumps(answers, ensure_ascii=False, indent=1) + "\n"
 
 

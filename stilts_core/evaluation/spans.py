@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
+from stilts_core.catalog.models import SquadRules
 from stilts_core.data.dataset import Array, Dataset
 from stilts_core.evaluation.decode import best_spans, random_spans
-from stilts_core.evaluation.examples import identifiers, questions
+from stilts_core.evaluation.examples import identifiers, languages_of, questions
 from stilts_core.evaluation.judgement import Judgement, is_degenerate, mean_error, unlabelled
 from stilts_core.evaluation.outputs import SpanOutputs
 from stilts_core.evaluation.predictions import answer_file
-from stilts_core.evaluation.scorers import squad, squad_v2
+from stilts_core.evaluation.scorers import mlqa, squad, squad_v2
 from stilts_core.evaluation.scorers.squad import AnswerScores, Question
 
 _GUESSES = 1000
@@ -24,6 +26,9 @@ _NULL_THRESHOLD = 0.5
 class SpanJudge:
     """Mean of exact match and F1; with null answers, of their best values over null thresholds.
 
+    Without null answers the rules are those of SQuAD v1.1, or of the functions of v2.0, or MLQA's for the language of
+    the file.
+
     Guessing takes a random span of the context: the token it begins at and its length, up to the longest answer that is
     decoded, are drawn uniformly, for 1,000 questions drawn with replacement and a fixed seed. With null answers it
     is the better of this and of leaving every question unanswered.
@@ -33,6 +38,8 @@ class SpanJudge:
     outputs: SpanOutputs
     answer_length: int
     null_answers: bool
+    rules: SquadRules = SquadRules.V1
+    mlqa: bool = False
 
     def judge(self, examples: Array) -> Judgement:
         spans = best_spans(
@@ -61,7 +68,7 @@ class SpanJudge:
         )
         if self.null_answers:
             return _judged_with_nulls(examples, gold, answers, nulls, files, degenerate)
-        scores = squad.score(gold, answers)
+        scores = self._scores(gold, answers, examples)
         return Judgement(
             n=len(examples),
             files=files,
@@ -81,13 +88,24 @@ class SpanJudge:
         gold = [Question(str(number), question.answers) for number, question in enumerate(known)]
         guesses = enumerate(random_spans(self.dataset, self.answer_length, rng, examples=drawn))
         answers = {str(number): text for number, text in guesses}
-        scores = squad_v2.score(gold, answers) if self.null_answers else squad.score(gold, answers)
+        scores = self._scores(gold, answers, drawn)
         guessed = (scores.exact_percent + scores.f1_percent) / 2
         if not self.null_answers:
             return guessed
         everyone = questions(self.dataset, examples)
         silent = sum(question is not None and not question.answers for question in everyone)
         return max(guessed, 100 * silent / len(examples))
+
+    def _scores(self, gold: Sequence[Question], answers: dict[str, str], examples: Array) -> AnswerScores:
+        if self.mlqa:
+            languages = languages_of(self.dataset, examples)
+            parts = [
+                mlqa.score([question for _, question in part], answers, language)
+                for language, part in groupby(zip(languages, gold, strict=True), key=lambda pair: pair[0])
+            ]
+            return AnswerScores(tuple(x for p in parts for x in p.exact), tuple(x for p in parts for x in p.f1))
+        v2 = self.null_answers or self.rules is SquadRules.V2
+        return squad_v2.score(gold, answers) if v2 else squad.score(gold, answers)
 
 
 def _judged_with_nulls(

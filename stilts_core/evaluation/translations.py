@@ -56,6 +56,8 @@ class RetrievalJudge:
         measures: dict[str, float] = {}
         result = np.zeros(len(english), dtype=np.int64)
         for number, vectors in enumerate(self.outputs.states):
+            if vectors is None:
+                continue
             queries, index = vectors[english], vectors[foreign]
             require_finite(queries, index)
             found = nearest(queries, index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -130,15 +130,25 @@ class Inference:
             out[_positions(dataset, rows)] = tags
         return out
 
-    def pooled_states(self, encoder: nn.Module, dataset: Dataset, pooling: str) -> list[Array]:
-        """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32."""
-        out: list[Array] | None = None
+    def pooled_states(
+        self, encoder: nn.Module, dataset: Dataset, pooling: str, *, keep: Collection[int] | None = None
+    ) -> list[Array | None]:
+        """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32.
+
+        Args:
+            keep: the states that are wanted; None stands in the place of the others. Default: all.
+        """
+        out: list[Array | None] | None = None
         for rows, batch in self._batches(dataset, None, model=encoder):
-            states = self.recall(lambda: _pooled(encoder, batch, pooling))  # noqa: B023
+            states = self.recall(lambda: _pooled(encoder, batch, pooling, keep))  # noqa: B023
             if out is None:
-                out = [np.zeros((len(dataset.offsets) - 1, s.shape[-1]), dtype=np.float32) for s in states]
+                out = [
+                    np.zeros((len(dataset.offsets) - 1, state.shape[-1]), dtype=np.float32) if len(state) else None
+                    for state in states
+                ]
             for vectors, state in zip(out, states, strict=True):
-                vectors[rows] = state
+                if vectors is not None:
+                    vectors[rows] = state
         return out or []
 
     def head_outputs(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Any:
@@ -158,10 +168,15 @@ def _logits(model: TaskModel, task: int, batch: dict[str, Tensor]) -> Tensor:
     return logits
 
 
-def _pooled(encoder: nn.Module, batch: dict[str, Tensor], pooling: str) -> list[Array]:
+def _pooled(encoder: nn.Module, batch: dict[str, Tensor], pooling: str, keep: Collection[int] | None) -> list[Array]:
+    """One vector for each input of each hidden state, (B, H); none for a state that is not kept."""
     mask = batch.get("mask")
     states = encode_states(encoder, batch["input_ids"], mask)
-    return [(mean_pool(each, mask) if pooling == "mean" else each[:, 0].float()).cpu().numpy() for each in states]
+    wanted = [each if keep is None or at in keep else each[:0] for at, each in enumerate(states)]
+    return [
+        (mean_pool(each, mask) if pooling == "mean" and len(each) else each[:, 0].float()).cpu().numpy()
+        for each in wanted
+    ]
 
 
 def _positions(dataset: Dataset, features: Array) -> Array:

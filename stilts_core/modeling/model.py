@@ -90,17 +90,31 @@ def load_task_model(folder: Path, head: Head, labels: int) -> TaskModel:
         MissingInputError: files are missing.
         IncompatibleCheckpointError: the head is of another kind or size.
     """
-    from safetensors.torch import load_file
-
-    try:
-        record = json.loads((folder / HEADS_RECORD).read_text(encoding="utf-8"))
-        state = load_file(folder / HEADS_FILE)
-    except OSError as error:
-        raise MissingInputError(f"{folder} holds no trained heads: {error}.") from error
-    if record != [{"head": head.value, "labels": labels}]:
-        raise IncompatibleCheckpointError(
-            f"{folder} holds the heads {record}, and one of kind {head.value} with {labels} labels is needed."
-        )
+    state = _read_heads(folder, [(head, labels)])
     model = new_task_model(load_encoder(folder / "encoder"), [(head, labels)], seed=0)
     model.heads.load_state_dict(state)
     return model
+
+
+def restore_heads(model: TaskModel, folder: Path, tasks: Sequence[tuple[Head, int]]) -> None:
+    """Put the weights of the heads that a train stage committed into a model of the same tasks.
+
+    Raises:
+        MissingInputError: files are missing.
+        IncompatibleCheckpointError: a head is of another kind or size.
+    """
+    model.heads.load_state_dict(_read_heads(folder, tasks))
+
+
+def _read_heads(folder: Path, tasks: Sequence[tuple[Head, int]]) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    wanted = [{"head": head.value, "labels": labels} for head, labels in tasks]
+    try:
+        record = json.loads((folder / HEADS_RECORD).read_text(encoding="utf-8"))
+        state: dict[str, Tensor] = load_file(folder / HEADS_FILE)
+    except OSError as error:
+        raise MissingInputError(f"{folder} holds no trained heads: {error}.") from error
+    if record != wanted:
+        raise IncompatibleCheckpointError(f"{folder} holds the heads {record}, and {wanted} are needed.")
+    return state

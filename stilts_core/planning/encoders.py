@@ -48,6 +48,15 @@ def resolve_encoders(
     }
 
 
+def assumed_encoders(study: Study, catalogue: Catalogue) -> dict[str, EncoderSource]:
+    """The same by name alone: nothing is looked up, and files are taken to be there and whole."""
+    return {
+        encoder.name: _by_name(encoder, encoder.source, catalogue)
+        for encoder in study.spec.encoders
+        if encoder.source is not None
+    }
+
+
 def _resolve(encoder: Encoder, source: str, catalogue: Catalogue, cache: Path | None, s3: S3Settings) -> EncoderSource:
     location = catalogue.encoder_location(source)
     if location.startswith("s3://"):
@@ -60,13 +69,18 @@ def _resolve(encoder: Encoder, source: str, catalogue: Catalogue, cache: Path | 
             f"The encoder {encoder.name}: there is no folder {location}.",
             hint="Give a folder with configuration, tokenizer and weights, an s3:// address or a hub id.",
         )
-    known = catalogue.known_encoder(source)
+    return _by_name(encoder, source, catalogue)
+
+
+def _by_name(encoder: Encoder, source: str, catalogue: Catalogue) -> EncoderSource:
+    location, known = catalogue.encoder_location(source), catalogue.known_encoder(source)
     return EncoderSource(
         location=location,
         revision=encoder.revision,
         digest=hashlib.sha256(f"{location}@{encoder.revision or 'main'}".encode()).hexdigest(),
         parameters=None if known is None else int(transformer_parameters(known.layers, known.hidden)),
         max_length=None if known is None else known.max_length,
+        layers=None if known is None else known.layers,
     )
 
 
@@ -88,11 +102,14 @@ def _files(location: str, root: DataRoot) -> EncoderSource:
             hint="Save it there with save_pretrained of both the model and the tokenizer.",
         )
     config = _config(root.fetch("config.json"), location)
+    content = {name: root.digest(name)[0] for name in names}
     return EncoderSource(
         location=location,
-        digest=digest({name: root.digest(name)[0] for name in names}),
+        digest=digest(content),
+        files=tuple(sorted(content.items())) if location.startswith("s3://") else (),
         parameters=_parameters(config),
         max_length=_max_length(config),
+        layers=layers if isinstance(layers := config.get("num_hidden_layers"), int) else None,
     )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Head, Hyper, Task
+from stilts_core.catalog.models import LARGE_LAYERS, Head, Hyper, Metric, Protocol, Task
 from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.planning import estimate, settings
 from stilts_core.planning.graph import Graph
+from stilts_core.planning.lineage import Seen, provenance_notes, zero_shot_notes
 from stilts_core.planning.plan import (
     UNCAPPED,
     Cell,
@@ -80,10 +81,10 @@ class _Expansion:
         self._catalogue = catalogue
         self._encoders = encoders
         self._protocol = catalogue.protocol(study.spec.protocol)
-        self._resolver = Resolver(self._protocol, study.spec.overrides, max_lengths(study, encoders))
+        self._resolver = resolver_of(study, self._protocol, encoders)
         self._graph = Graph()
-        locator = Locator(data, catalogue, study.spec.data.root)
-        self._preparation = Preparation(self._graph, locator, catalogue)
+        locator = Locator(data, catalogue, study.spec.data.root, study.spec.benchmark)
+        self._preparation = Preparation(self._graph, locator, catalogue, self._protocol.long_tagging)
         self._cuts: dict[str, dict[str, int]] = {}
         # Shared objects are written into fingerprints once, so equal settings must be one object.
         self._hypers: dict[tuple[int, Head | None, int], tuple[Resolved, Hyper | None, Hyper]] = {}
@@ -104,7 +105,7 @@ class _Expansion:
             study=self._study.model_dump(mode="json"),
             stages=stages,
             cells=tuple(cells),
-            notes=(*self._notes(), *reuse_notes(stages)),
+            notes=(*self._notes(), *zero_shot_notes(cells), *reuse_notes(stages)),
         )
 
     # Phase 1
@@ -123,13 +124,17 @@ class _Expansion:
         seeds = self._spec.seed_list()
         models: dict[int, str | None] = dict.fromkeys(seeds, origin.stage)
         names: list[str] = []
+        seen = Seen(unlabelled=origin.text)
         for step in curriculum.steps:
             training = self._step(origin, curriculum, step)
             names.append(step.name)
+            seen = seen.after(step, self._catalogue)
             for seed in seeds:
                 models[seed] = self._train(origin, training, models[seed], seed, names)
         return [
-            cell for target in self._spec.targets for cell in self._target(origin, curriculum, target, models, names)
+            cell
+            for target in self._spec.targets
+            for cell in self._target(origin, curriculum, target, models, names, seen)
         ]
 
     def _target(
@@ -139,34 +144,61 @@ class _Expansion:
         target: Target,
         models: Mapping[int, str | None],
         names: list[str],
+        seen: Seen,
     ) -> list[Cell]:
         task = self._catalogue.task(target.task)
         resolved = self._resolve(settings.of_target(target, self._catalogue, curriculum.name, origin.name))
         evaluation = self._evaluation(origin, task, target, resolved.hyper)
-        training = None if task.head is Head.RETRIEVAL else self._target_training(origin, task, target, resolved)
-        names = [*names, task.name]
+        trainings: tuple[_Training, ...] = ()
+        few = None
+        if task.head is not Head.RETRIEVAL:
+            languages = self._target_languages(task, target)
+            trainings = self._target_trainings(origin, task, target, resolved, languages)
+            few = self._few(origin, curriculum, task, target)
+            seen = seen.with_labels((*languages, *(target.few_shot.languages if target.few_shot else ())))
+        names = [*names, target.name]
+        labelled, unlabelled = tuple(seen.labelled), tuple(seen.unlabelled)
         cells = []
         for seed, model in models.items():
-            trained = model if training is None else self._train(origin, training, model, seed, names)
-            seeded = training is not None or bool(curriculum.steps)
+            trained = model
+            for number, training in enumerate(trainings, start=1):
+                # The last one makes the target's model; those before it are named after what they train on.
+                under = names if number == len(trainings) else [*names, training.tasks[0].task]
+                trained = self._train(origin, training, trained, seed, under, keep_head=number > 1)
+            if few is not None:
+                trained = self._train(origin, few, trained, seed, [*names, "few"], keep_head=True)
+            seeded = bool(trainings or curriculum.steps)
             cells.append(
                 Cell(
                     encoder=origin.name,
                     curriculum=curriculum.name,
-                    target=task.name,
+                    target=target.name,
+                    task=task.name,
                     seed=seed,
                     fingerprint=self._evaluate(evaluation, trained, _label(names, origin, seed if seeded else None)),
                     languages=evaluation.splits,
+                    labelled=labelled,
+                    unlabelled=unlabelled,
                 )
             )
         return cells
 
-    def _train(self, origin: Origin, training: _Training, model: str | None, seed: int, names: list[str]) -> str:
+    def _train(
+        self,
+        origin: Origin,
+        training: _Training,
+        model: str | None,
+        seed: int,
+        names: list[str],
+        *,
+        keep_head: bool = False,
+    ) -> str:
         params = TrainParams(
             tasks=training.tasks,
             hyper=training.hyper,
             mix_cap=training.mix_cap,
             seed=seed,
+            keep_head=keep_head,
             encoder=origin.source if model is None else None,
         )
         parents = training.data if model is None else {"encoder": model, **training.data}
@@ -193,20 +225,58 @@ class _Expansion:
             if task.head is Head.MLM:
                 data = self._preparation.masked_text(origin, task, use, resolved.hyper)
             else:
-                data = self._preparation.training(origin, task, resolved.hyper, use.languages, use.limit)
+                data = self._preparation.training(
+                    origin, task, resolved.hyper, use.languages, use.limit, use.provenance
+                )
             parts.append((self._train_task(task, hyper), data))
         return self._training(origin, parts, common)
 
-    def _target_training(self, origin: Origin, task: Task, target: Target, resolved: Resolved) -> _Training:
+    def _target_languages(self, task: Task, target: Target) -> tuple[str, ...]:
+        """The languages of a target's training set: English where there is some, and those asked for beside it."""
+        known = self._catalogue.training_languages(self._trained(task.name))
+        english = ("en",) if "en" in known or not known else known[:1]
+        more = target.translate_train.languages if target.translate_train else ()
+        return tuple(dict.fromkeys((*english, *more)))
+
+    def _few(self, origin: Origin, curriculum: Curriculum, task: Task, target: Target) -> _Training | None:
+        """The training on a few examples that a target asks for."""
+        if target.few_shot is None:
+            return None
+        subject = settings.of_target(target, self._catalogue, curriculum.name, origin.name, phase="few-shot")
+        resolved = self._resolve(subject)
+        data = self._preparation.few(origin, task, resolved.hyper, target.few_shot)
+        # The head is that of the training before, so it is the same task, by the name of the one trained on.
         trained = self._trained(task.name)
+        return self._training(
+            origin, [(self._train_task(trained, self._reduced(resolved, trained.head, None)), data)], None
+        )
+
+    def _target_trainings(
+        self, origin: Origin, task: Task, target: Target, resolved: Resolved, languages: tuple[str, ...]
+    ) -> tuple[_Training, ...]:
+        """The trainings of a target, one after another with one head: first those of ``train_first``, in English."""
+        first = [
+            self._target_training(origin, task, self._trained(name), target, resolved, ("en",))
+            for name in task.train_first
+        ]
+        return (*first, self._target_training(origin, task, self._trained(task.name), target, resolved, languages))
+
+    def _target_training(
+        self,
+        origin: Origin,
+        task: Task,
+        trained: Task,
+        target: Target,
+        resolved: Resolved,
+        languages: tuple[str, ...],
+    ) -> _Training:
         if (trained.head, trained.labels) != (task.head, task.labels):
             raise SpecError(
                 f"{task.name} cannot be trained on {trained.name}: their heads or labels differ.",
                 hint="`train_on` needs a task with the same head and the same labels in the same order.",
             )
-        known = self._catalogue.training_languages(trained)
-        languages = ("en",) if "en" in known or not known else known[:1]
-        data = self._preparation.training(origin, trained, resolved.hyper, languages, target.train_limit)
+        provenance = target.translate_train.provenance if target.translate_train else None
+        data = self._preparation.training(origin, trained, resolved.hyper, languages, target.train_limit, provenance)
         return self._training(
             origin, [(self._train_task(trained, self._reduced(resolved, trained.head, None)), data)], None
         )
@@ -226,7 +296,7 @@ class _Expansion:
 
     def _trained(self, name: str) -> Task:
         task = self._catalogue.training_task(self._catalogue.task(name))
-        if task.head is Head.RETRIEVAL or not task.train:
+        if task.head is Head.RETRIEVAL or not (task.train or task.parts):
             raise SpecError(
                 f"{name} has no training set, so nothing can be trained on it.",
                 hint="A retrieval target is evaluated without training; any other task needs `train` or `train_on`.",
@@ -251,7 +321,8 @@ class _Expansion:
             return self._scorings[key]
         if task.metric is None:
             raise SpecError(f"{task.name} cannot be a target: it has no metric.")
-        retrieval = self._protocol.retrieval if task.head is Head.RETRIEVAL else None
+        retrieval = self._protocol.retrieval_of(task.name) if task.head is Head.RETRIEVAL else None
+        scoring = self._protocol.scoring
         self._scorings[key] = EvaluateParams(
             task=task.name,
             head=task.head,
@@ -262,6 +333,8 @@ class _Expansion:
             pooling=None if retrieval is None else retrieval.pooling,
             retrieval_states={} if retrieval is None else retrieval.layers,
             retrieval_share=None if retrieval is None else retrieval.layer_share,
+            seqeval=scoring.seqeval if task.metric is Metric.TAG_F1 else None,
+            squad=scoring.squad if task.metric is Metric.SQUAD else None,
             encoder=encoder,
         )
         return self._scorings[key]
@@ -303,7 +376,7 @@ class _Expansion:
         return self._train_tasks[key]
 
     def _notes(self) -> list[str]:
-        splits = {target.task: target.split for target in self._spec.targets}
+        splits = {target.name: target.split for target in self._spec.targets}
         notes = []
         for name, found in self._preparation.evaluation_files.items():
             if found.moved:
@@ -317,7 +390,15 @@ class _Expansion:
             limit = max_lengths(self._study, self._encoders)[encoder]
             inputs = ", ".join(f"{name} ({length})" for name, length in cuts.items())
             notes.append(f"{encoder}: takes {limit} tokens at most, so longer inputs are cut: {inputs}.")
-        return notes
+        return [*notes, *provenance_notes(self._graph.stages)]
+
+
+def resolver_of(study: Study, protocol: Protocol, encoders: Mapping[str, EncoderSource]) -> Resolver:
+    """What settles the settings of a study's trainings."""
+    layers = {encoder.name: encoder.pretrain.layers for encoder in study.spec.encoders if encoder.pretrain}
+    layers.update({name: source.layers for name, source in encoders.items() if source.layers is not None})
+    large = [name for name, count in layers.items() if count >= LARGE_LAYERS]
+    return Resolver(protocol, study.spec.overrides, max_lengths(study, encoders), large)
 
 
 def max_lengths(study: Study, encoders: Mapping[str, EncoderSource]) -> dict[str, int]:

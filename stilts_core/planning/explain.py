@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from stilts_core.catalog.load import Catalogue
 from stilts_core.catalog.models import Head, Hyper
 from stilts_core.planning import settings
-from stilts_core.planning.expand import max_lengths
+from stilts_core.planning.expand import resolver_of
 from stilts_core.planning.plan import EncoderSource
-from stilts_core.planning.settings import Resolved, Resolver, Setting, Subject, Value
+from stilts_core.planning.settings import Resolved, Setting, Subject, Value
 from stilts_core.spec.study import Study
 
 _SPANS = ("doc_stride", "question_length", "answer_length")
@@ -37,7 +37,7 @@ def explain(study: Study, catalogue: Catalogue, encoders: Mapping[str, EncoderSo
     Raises:
         SpecError: a setting is unknown or impossible.
     """
-    resolver = Resolver(catalogue.protocol(study.spec.protocol), study.spec.overrides, max_lengths(study, encoders))
+    resolver = resolver_of(study, catalogue.protocol(study.spec.protocol), encoders)
     arms: dict[tuple[str, tuple[tuple[str, Setting], ...]], dict[tuple[str, str], None]] = {}
 
     def add(title: str, subject: Subject, *, of_a_mix: bool = False) -> None:
@@ -57,7 +57,10 @@ def explain(study: Study, catalogue: Catalogue, encoders: Mapping[str, EncoderSo
         for target in study.spec.targets:
             subject = settings.of_target(target, catalogue, curriculum.name, encoder)
             on = f" (trained on {subject.trained})" if subject.trained != subject.name else ""
-            add(f"target {target.task}{on}", subject)
+            add(f"target {target.name}{on}", subject)
+            if target.few_shot:
+                few = settings.of_target(target, catalogue, curriculum.name, encoder, phase="few-shot")
+                add(f"few examples of target {target.name}", few)
     return tuple(Explanation(title, tuple(found), dict(deciding)) for (title, deciding), found in arms.items())
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from stilts_core.catalog.load import Catalogue, load_catalogue
 from stilts_core.data.root import open_data_root, overlay_for
-from stilts_core.planning.encoders import resolve_encoders, unpinned
+from stilts_core.planning.encoders import assumed_encoders, resolve_encoders, unpinned
 from stilts_core.planning.expand import make_plan
+from stilts_core.planning.offline import NOTE, CatalogueFiles
 from stilts_core.planning.plan import EncoderSource, Plan
+from stilts_core.planning.quirks import quirk_notes
 from stilts_core.spec.load import LoadedStudy, load_study
 from stilts_core.spec.names import check_names
 from stilts_core.spec.profile import Profile
@@ -39,6 +41,7 @@ def load_plan(
     data_root: str | None = None,
     profile: Profile | None = None,
     cache: Path | None = None,
+    no_data: bool = False,
 ) -> PlannedStudy:
     """Load a study and everything that its plan needs, and plan it.
 
@@ -47,6 +50,7 @@ def load_plan(
         data_root: instead of the study's own.
         profile: says how an S3 endpoint is spoken to.
         cache: this user's folder for digests and downloads; default: `data.root.default_cache`.
+        no_data: look at no data root and no encoder; the plan can be read, not run.
 
     Raises:
         SpecError: the study is wrong.
@@ -61,11 +65,16 @@ def load_plan(
         study = study.model_copy(update={"spec": study.spec.model_copy(update={"data": data})})
     catalogue = load_catalogue(study.spec.tasks, overlay_for(study.spec.data.root))
     check_names(loaded, catalogue)
+    if no_data:
+        encoders = assumed_encoders(study, catalogue)
+        plan = make_plan(study, catalogue, CatalogueFiles(catalogue), encoders)
+        plan = plan.model_copy(update={"notes": (NOTE, *plan.notes)})
+        return PlannedStudy(loaded, study, catalogue, encoders, plan)
     s3 = (profile or Profile()).spec.store.s3
     encoders = resolve_encoders(study, catalogue, cache, s3)
     root = open_data_root(study.spec.data.root, cache, s3)
     plan = make_plan(study, catalogue, root, encoders)
-    notes = (*plan.notes, *unpinned(study, encoders))
+    notes = (*plan.notes, *unpinned(study, encoders), *quirk_notes(plan.stages, root, catalogue, cache))
     plan = plan.model_copy(update={"data_root": _absolute(study.spec.data.root), "notes": notes})
     return PlannedStudy(loaded, study, catalogue, encoders, plan)
 

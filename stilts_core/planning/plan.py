@@ -7,7 +7,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from stilts_core.catalog.models import Head, Hyper, Metric
+from stilts_core.catalog.models import (
+    ColumnRole,
+    Head,
+    Hyper,
+    LongTagging,
+    Metric,
+    Provenance,
+    SeqevalVersion,
+    SquadRules,
+)
 from stilts_core.model import API_VERSION, Frozen, digest, identity
 from stilts_core.spec.study import Pretraining
 
@@ -34,12 +43,14 @@ class DataFile(Frozen):
     """A file of the data root that a stage reads.
 
     Attributes:
-        role: what it is to the stage, ``<split>/<language>``, with ``/pair`` added for the English side of a
-            parallel file: ``train/en``, ``test/de``, ``test/de/pair``.
+        role: what it is to the stage, ``<split>/<language>``, with ``/pair`` added for the second file of a pair and
+            ``/gold`` for its right answers: ``train/en``, ``test/de``, ``test/de/pair``.
         path: relative to the data root.
         format: the reader, as in `catalog.models.Source`.
         parallel: as in `spec.study.TextFile`.
         rows: share of the rows that is used, as in `spec.study.TextFile`.
+        columns: of a table, as in `catalog.models.Source`, as pairs.
+        provenance: as in `catalog.models.Source`, for the record.
     """
 
     role: str
@@ -49,7 +60,9 @@ class DataFile(Frozen):
     size: int
     parallel: bool = False
     rows: tuple[float, float] = (0.0, 1.0)
-    presentational: ClassVar[frozenset[str]] = frozenset({"path", "size"})
+    columns: tuple[tuple[ColumnRole, str | int], ...] = ()
+    provenance: Provenance | None = None
+    presentational: ClassVar[frozenset[str]] = frozenset({"path", "size", "provenance"})
 
 
 class EncoderSource(Frozen):
@@ -61,6 +74,8 @@ class EncoderSource(Frozen):
             ``id@revision``.
         parameters: of the body, embeddings left out, where known; for the estimate of time only.
         max_length: tokens it takes at most, where known; longer inputs are cut to it when planning.
+        layers: where known; protocols may have other settings for large encoders.
+        files: name and SHA-256 of each file of one in a bucket, so that a stage can fetch and verify it.
     """
 
     location: str
@@ -68,7 +83,11 @@ class EncoderSource(Frozen):
     digest: str
     parameters: int | None = None
     max_length: int | None = None
-    presentational: ClassVar[frozenset[str]] = frozenset({"location", "revision", "parameters", "max_length"})
+    layers: int | None = None
+    files: tuple[tuple[str, str], ...] = ()
+    presentational: ClassVar[frozenset[str]] = frozenset(
+        {"location", "revision", "parameters", "max_length", "layers", "files"}
+    )
 
 
 class TokenizerParams(Frozen):
@@ -98,6 +117,8 @@ class TaskParams(Frozen):
     Attributes:
         purpose: ``train`` (the roles are train/* and dev/*) or ``evaluate``.
         limit: a seeded sample of so many examples of each evaluation file, or of the training set.
+        shots: a seeded sample of so many examples of each training file.
+        long_tagging: what becomes of sentences that are too long; None where there are none to tag.
     """
 
     what: Literal["task"] = "task"
@@ -110,6 +131,8 @@ class TaskParams(Frozen):
     doc_stride: int
     question_length: int
     limit: int | None = None
+    shots: int | None = None
+    long_tagging: LongTagging | None = None
     encoder: EncoderSource | None = None
     presentational: ClassVar[frozenset[str]] = frozenset({"task"})
 
@@ -153,12 +176,14 @@ class TrainParams(Frozen):
     Attributes:
         hyper: the settings common to the step (learning rate, schedule, clipping, patience).
         mix_cap: the K of examples-proportional sampling; `UNCAPPED` where a task is alone and trains on all it has.
+        keep_head: go on with the head of the parent, which trained the same task, instead of a fresh one.
     """
 
     tasks: tuple[TrainTask, ...] = Field(min_length=1)
     hyper: Hyper
     mix_cap: int
     seed: int
+    keep_head: bool = False
     encoder: EncoderSource | None = None
 
 
@@ -170,6 +195,8 @@ class EvaluateParams(Frozen):
     Attributes:
         retrieval_state: hidden state scored as the result, where known; every state is scored beside it.
         retrieval_share: the state as a share of the layers, where the depth is not in the protocol's table.
+        seqeval: behaviour of entity F1; None for other measures.
+        squad: program that scores answers; None for other measures.
     """
 
     task: str
@@ -181,6 +208,8 @@ class EvaluateParams(Frozen):
     pooling: Literal["mean", "cls"] | None = None
     retrieval_states: dict[int, int] = Field(default_factory=dict)
     retrieval_share: float | None = None
+    seqeval: SeqevalVersion | None = None
+    squad: SquadRules | None = None
     encoder: EncoderSource | None = None
 
 
@@ -225,16 +254,27 @@ class Cell(Frozen):
     """One result that the study expects: an arm on a target with a seed.
 
     Attributes:
+        target: the target's name; ``task`` is the task that it evaluates.
         fingerprint: the evaluate stage that gives it; arms and seeds may share one.
         languages: language → split that is scored.
+        labelled: the languages of which any training of its lineage has used labelled data; the others are zero-shot.
+        unlabelled: the languages whose plain text (masked, or as translations) a stage of its lineage has trained on;
+            what an encoder saw before the study is not among them.
     """
 
     encoder: str
     curriculum: str
     target: str
+    task: str = ""
     seed: int
     fingerprint: Fingerprint
     languages: dict[str, str]
+    labelled: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
+
+    def zero_shot(self, language: str) -> bool:
+        """Whether no training of the lineage has used labelled data of the language."""
+        return language not in self.labelled
 
 
 class Plan(Frozen):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Head, Hyper, Task
+from stilts_core.catalog.models import Head, Hyper, LongTagging, Metric, Provenance, Task
 from stilts_core.errors import SpecError
 from stilts_core.planning import estimate
 from stilts_core.planning.graph import Graph
+from stilts_core.planning.lineage import text_languages
 from stilts_core.planning.plan import (
     EncoderSource,
     PretrainParams,
@@ -20,7 +21,7 @@ from stilts_core.planning.plan import (
     TokenizerParams,
 )
 from stilts_core.planning.sources import EvaluationFiles, Locator
-from stilts_core.spec.study import Pretraining, Target, TaskUse
+from stilts_core.spec.study import FewShot, Pretraining, Target, TaskUse
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -31,6 +32,7 @@ class Origin:
         body: parameters without embeddings, for the estimate of work.
         source: of one that is there.
         stage, tokenizer: of one that is made.
+        text: the languages of the texts that it was made from.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Origin:
     source: EncoderSource | None = None
     stage: str | None = None
     tokenizer: str | None = None
+    text: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,11 @@ class Prepared:
 class Preparation:
     """Adds each stage of preparation once. See `expand.make_plan` for the errors."""
 
-    def __init__(self, graph: Graph, locator: Locator, catalogue: Catalogue) -> None:
+    def __init__(self, graph: Graph, locator: Locator, catalogue: Catalogue, long_tagging: LongTagging) -> None:
         self._graph = graph
         self._locator = locator
         self._catalogue = catalogue
+        self._long_tagging = long_tagging
         self._known: dict[object, Prepared] = {}
         self._evaluation_files: dict[str, EvaluationFiles] = {}
 
@@ -84,26 +88,55 @@ class Preparation:
             label=name,
             work=estimate.pretrain_work(pretraining),
         )
-        return Origin(name, estimate.body_parameters(pretraining), stage=stage, tokenizer=tokenizer)
+        return Origin(
+            name,
+            estimate.body_parameters(pretraining),
+            stage=stage,
+            tokenizer=tokenizer,
+            text=text_languages(pretraining),
+        )
 
     def training(
-        self, origin: Origin, task: Task, hyper: Hyper, languages: tuple[str, ...], limit: int | None
+        self,
+        origin: Origin,
+        task: Task,
+        hyper: Hyper,
+        languages: tuple[str, ...],
+        limit: int | None,
+        provenance: Provenance | None = None,
     ) -> Prepared:
         """A task's training set in some languages."""
-        lengths = _lengths(task.head, hyper)
+        lengths = _lengths(task, hyper)
         key = (origin.name, task.name, "train", languages, limit, *lengths.values())
         if key not in self._known:
-            files = self._locator.training(task, languages)
+            files = self._locator.training(task, languages, provenance)
             where = "" if languages == ("en",) else f" in {', '.join(languages)}"
             stage = self._graph.add(
                 StageKind.PREPARE,
-                _task_params(origin, task, "train", lengths, limit),
+                self._task_params(origin, task, "train", lengths, limit),
                 _tokenizer(origin),
-                files,
+                (*files, *self._locator.labels(task)),
                 label=f"{task.name} to train on{where} · {origin.name}",
                 work=estimate.prepare_work(files),
             )
             self._known[key] = Prepared(stage, estimate.training_set(files, limit))
+        return self._known[key]
+
+    def few(self, origin: Origin, task: Task, hyper: Hyper, few: FewShot) -> Prepared:
+        """A few labelled examples of some languages."""
+        lengths = _lengths(task, hyper)
+        key = (origin.name, task.name, "few", few, *lengths.values())
+        if key not in self._known:
+            files = self._locator.few(task, few.languages)
+            stage = self._graph.add(
+                StageKind.PREPARE,
+                self._task_params(origin, task, "train", lengths, None, few.examples),
+                _tokenizer(origin),
+                (*files, *self._locator.labels(task)),
+                label=f"{task.name}, {few.examples} examples each in {', '.join(few.languages)} · {origin.name}",
+                work=estimate.prepare_work(files),
+            )
+            self._known[key] = Prepared(stage, estimate.amount(files, few.examples))
         return self._known[key]
 
     def masked_text(self, origin: Origin, task: Task, use: TaskUse, hyper: Hyper) -> Prepared:
@@ -127,23 +160,47 @@ class Preparation:
 
     def evaluation(self, origin: Origin, task: Task, target: Target, hyper: Hyper) -> tuple[Prepared, EvaluationFiles]:
         """What a target is scored on, in all of its languages."""
-        files = self._evaluation_files.get(task.name)
+        files = self._evaluation_files.get(target.name)
         if files is None:
-            files = self._evaluation_files[task.name] = self._locator.evaluation(task, target)
-        lengths = _lengths(task.head, hyper)
-        key = (origin.name, task.name, "evaluate", *lengths.values())
+            files = self._evaluation_files[target.name] = self._locator.evaluation(task, target)
+        lengths = _lengths(task, hyper)
+        key = (origin.name, target.name, "evaluate", *lengths.values())
         if key not in self._known:
             count = len(files.splits)
             stage = self._graph.add(
                 StageKind.PREPARE,
-                _task_params(origin, task, "evaluate", lengths, target.limit),
+                self._task_params(origin, task, "evaluate", lengths, target.limit),
                 _tokenizer(origin),
-                files.files,
+                (*files.files, *self._locator.labels(task)),
                 label=f"{task.name} in {count} language{'s' * (count != 1)} · {origin.name}",
                 work=estimate.prepare_work(files.files),
             )
             self._known[key] = Prepared(stage, estimate.amount(files.files, target.limit))
         return self._known[key], files
+
+    def _task_params(
+        self,
+        origin: Origin,
+        task: Task,
+        purpose: Literal["train", "evaluate"],
+        lengths: Mapping[str, int],
+        limit: int | None,
+        shots: int | None = None,
+    ) -> TaskParams:
+        return TaskParams(
+            task=task.name,
+            head=task.head,
+            labels=task.labels,
+            null_answers=task.null_answers,
+            purpose=purpose,
+            max_length=lengths["max_length"],
+            doc_stride=lengths["doc_stride"],
+            question_length=lengths["question_length"],
+            limit=limit,
+            shots=shots,
+            long_tagging=self._long_tagging if task.head is Head.TAGGING else None,
+            encoder=origin.source,
+        )
 
     @property
     def evaluation_files(self) -> Mapping[str, EvaluationFiles]:
@@ -151,34 +208,14 @@ class Preparation:
         return self._evaluation_files
 
 
-def _task_params(
-    origin: Origin,
-    task: Task,
-    purpose: Literal["train", "evaluate"],
-    lengths: Mapping[str, int],
-    limit: int | None,
-) -> TaskParams:
-    return TaskParams(
-        task=task.name,
-        head=task.head,
-        labels=task.labels,
-        null_answers=task.null_answers,
-        purpose=purpose,
-        max_length=lengths["max_length"],
-        doc_stride=lengths["doc_stride"],
-        question_length=lengths["question_length"],
-        limit=limit,
-        encoder=origin.source,
-    )
-
-
-def _lengths(head: Head, hyper: Hyper) -> dict[str, int]:
+def _lengths(task: Task, hyper: Hyper) -> dict[str, int]:
     """The lengths that decide how inputs are cut; windows and questions are a matter of spans."""
-    spans = head is Head.SPAN
+    spans = task.head is Head.SPAN
+    asked = spans or task.metric is Metric.MAP_20  # its answers have the room that its questions leave
     return {
         "max_length": hyper.max_length,
         "doc_stride": hyper.doc_stride if spans else 0,
-        "question_length": hyper.question_length if spans else 0,
+        "question_length": hyper.question_length if asked else 0,
     }
 
 

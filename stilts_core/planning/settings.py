@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,7 @@ MIX = "mix"
 MASKED = "mlm"
 """The task of masked text in a mix, by its name in the catalogue and the protocols."""
 
-Phase = Literal["train", "target"]
+Phase = Literal["train", "target", "few-shot"]
 Value = float | int | None
 
 OF_A_TASK = frozenset(
@@ -51,6 +51,7 @@ class Subject:
         trained: the task that it is trained on, if that is another; overrides may name either.
         head: None for the common settings of a mix.
         masked: a mix with a masked-language task.
+        target: the target's name in the study; overrides may name it too.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Subject:
     encoder: str
     trained: str | None = None
     masked: bool = False
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ class Setting:
     """A value and the place that decided it.
 
     Attributes:
-        origin: ``built-in``, ``defaults``, ``heads.NAME`` or ``tasks.NAME`` of the protocol, ``overrides.INDEX`` of
-            the study, or ``encoder`` where the encoder takes no longer inputs.
+        origin: ``built-in``, ``defaults``, ``heads.NAME``, ``tasks.NAME``, ``large.NAME`` or ``few_shot`` of the
+            protocol, ``overrides.INDEX`` of the study, or ``encoder`` where the encoder takes no longer inputs.
     """
 
     value: Value
@@ -90,20 +92,26 @@ class Resolved:
 
 
 class Resolver:
-    """Settings by protocol and study: defaults < heads < tasks < overrides in their order.
+    """Settings by protocol and study: defaults < heads < tasks < large < few_shot < overrides in their order.
 
     Args:
         protocol: the study's.
         overrides: the study's.
         max_lengths: encoder → tokens it takes at most, where that is known.
+        large: the encoders of `LARGE_LAYERS` layers or more.
     """
 
     def __init__(
-        self, protocol: Protocol, overrides: Sequence[Override] = (), max_lengths: Mapping[str, int] | None = None
+        self,
+        protocol: Protocol,
+        overrides: Sequence[Override] = (),
+        max_lengths: Mapping[str, int] | None = None,
+        large: Collection[str] = (),
     ) -> None:
         self._protocol = protocol
         self._overrides = tuple(overrides)
         self._max_lengths = max_lengths or {}
+        self._large = frozenset(large)
         self._base = protocol.defaults.model_dump()
         self._written = protocol.defaults.model_fields_set
         self._known: dict[object, Resolved] = {}
@@ -117,7 +125,8 @@ class Resolver:
         """
         fits = tuple(index for index, override in enumerate(self._overrides) if _matches(override, subject))
         limit = self._max_lengths.get(subject.encoder)
-        key = (subject.name, subject.head, subject.masked, fits, limit)
+        few = subject.phase == "few-shot"
+        key = (subject.name, subject.head, subject.masked, few, subject.encoder in self._large, fits, limit)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._merge(subject, fits, limit)
@@ -133,6 +142,10 @@ class Resolver:
             layers.append((f"heads.{subject.head.value}", self._protocol.heads[subject.head]))
         if subject.name in self._protocol.tasks:
             layers.append((f"tasks.{subject.name}", self._protocol.tasks[subject.name]))
+        if subject.encoder in self._large and subject.name in self._protocol.large:
+            layers.append((f"large.{subject.name}", self._protocol.large[subject.name]))
+        if subject.phase == "few-shot":
+            layers.append(("few_shot", self._protocol.few_shot))
         if subject.masked:
             # Masked text in a mix slows the whole mix down to its own learning rate.
             rate = self._protocol.tasks.get(MASKED, {}).get("learning_rate")
@@ -176,10 +189,13 @@ def of_mix(step: Step, catalogue: Catalogue, curriculum: str, encoder: str) -> S
     return Subject(MIX, None, "train", curriculum, encoder, masked=masked)
 
 
-def of_target(target: Target, catalogue: Catalogue, curriculum: str, encoder: str) -> Subject:
-    """The settings of a target: of its training, and of how its inputs are cut."""
+def of_target(
+    target: Target, catalogue: Catalogue, curriculum: str, encoder: str, *, phase: Phase = "target"
+) -> Subject:
+    """The settings of a target: of its training (or that on a few examples), and of how its inputs are cut."""
     task = catalogue.task(target.task)
-    return Subject(task.name, task.head, "target", curriculum, encoder, trained=catalogue.training_task(task).name)
+    trained = catalogue.training_task(task).name
+    return Subject(task.name, task.head, phase, curriculum, encoder, trained=trained, target=target.name)
 
 
 def for_task(hyper: Hyper, head: Head, *, common: Hyper | None = None) -> Hyper:
@@ -213,7 +229,7 @@ def _standard(values: dict[str, Value], idle: set[str]) -> Hyper:
 def _matches(override: Override, subject: Subject) -> bool:
     match = override.match
     return (
-        (match.task is None or match.task in (subject.name, subject.trained))
+        (match.task is None or match.task in (subject.name, subject.trained, subject.target))
         and (match.kind is None or match.kind == subject.phase)
         and (match.curriculum is None or match.curriculum == subject.curriculum)
         and (match.encoder is None or match.encoder == subject.encoder)

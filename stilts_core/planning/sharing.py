@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from stilts_core.planning.plan import Plan, StageKind
+from stilts_core.spec.study import Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,41 @@ class Share:
     alone: int
     work: float
     work_alone: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trainings:
+    """The trainings of a study.
+
+    Attributes:
+        intermediate: of curricula.
+        target: of targets, those on a few examples and other parts of a target's training included.
+        alone: both, if every result were made from the beginning.
+    """
+
+    intermediate: int
+    target: int
+    alone: int
+
+
+def trainings(plan: Plan) -> Trainings:
+    """How many trainings a plan has: of a result's chain, as many as its curriculum has steps are intermediate."""
+    stages = {stage.fingerprint: stage for stage in plan.stages}
+    steps = {curriculum.name: len(curriculum.steps) for curriculum in Study.model_validate(plan.study).spec.curricula}
+    intermediate: set[str] = set()
+    target: set[str] = set()
+    alone = 0
+    for cell in plan.cells:
+        chain: list[str] = []
+        model = stages[cell.fingerprint].parents.get("model")
+        while model is not None and stages[model].kind is StageKind.TRAIN:
+            chain.append(model)
+            model = stages[model].parents.get("encoder")
+        chain.reverse()
+        alone += len(chain)
+        intermediate.update(chain[: steps[cell.curriculum]])
+        target.update(chain[steps[cell.curriculum] :])
+    return Trainings(len(intermediate), len(target - intermediate), alone)
 
 
 def sharing(plan: Plan) -> dict[StageKind, Share]:

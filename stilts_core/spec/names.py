@@ -9,11 +9,12 @@ from typing import get_args
 from pydantic import ValidationError
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Head, Hyper, Source, Task
+from stilts_core.catalog.models import Head, Hyper, Metric, Source, Task
 from stilts_core.catalog.nearest import unknown
 from stilts_core.errors import SpecError
 from stilts_core.spec.document import Problem, report, show
 from stilts_core.spec.load import LoadedStudy
+from stilts_core.spec.own_task import OwnTask
 from stilts_core.spec.sentences import sentence_of
 from stilts_core.spec.study import BASELINE, Encoder, Override, Target, TaskUse
 
@@ -24,18 +25,38 @@ MIX = "mix"
 
 FORMATS: tuple[str, ...] = get_args(Source.model_fields["format"].annotation)
 
-_HEADS = {
+HEADS = {
     "pairs-tsv": Head.CLASSIFICATION,
     "mnli-jsonl": Head.CLASSIFICATION,
     "mnli-glue": Head.CLASSIFICATION,
+    "anli-jsonl": Head.CLASSIFICATION,
+    "qqp-glue": Head.CLASSIFICATION,
+    "xnli-tsv": Head.CLASSIFICATION,
+    "xnli-jsonl": Head.CLASSIFICATION,
+    "xnli-mt-tsv": Head.CLASSIFICATION,
+    "pawsx-tsv": Head.CLASSIFICATION,
     "squad-json": Head.SPAN,
+    "tydiqa-json": Head.SPAN,
     "hellaswag-jsonl": Head.CHOICE,
     "xcopa-jsonl": Head.CHOICE,
+    "copa-xml": Head.CHOICE,
+    "cosmosqa-csv": Head.CHOICE,
+    "cosmosqa-jsonl": Head.CHOICE,
+    "commonsenseqa-jsonl": Head.CHOICE,
+    "socialiqa-jsonl": Head.CHOICE,
     "tags-tsv": Head.TAGGING,
+    "panx-tsv": Head.TAGGING,
     "conllu": Head.TAGGING,
+    "ccg-tsv": Head.TAGGING,
+    "table": Head.CLASSIFICATION,
+    "choices-jsonl": Head.CHOICE,
     "parallel-lines": Head.RETRIEVAL,
+    "bucc": Head.RETRIEVAL,
+    "lareqa-json": Head.RETRIEVAL,
+    "mewslix-jsonl": Head.RETRIEVAL,
     "text-lines": Head.MLM,
 }
+LABEL_FORMATS = frozenset({"label-lines", "label-json"})
 _WITH_LABELS = (Head.CLASSIFICATION, Head.TAGGING)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _WHOLE = (0.0, 1.0)
@@ -61,7 +82,9 @@ def check_names(loaded: LoadedStudy, catalogue: Catalogue) -> None:
         if question not in QUESTIONS:
             check.unknown("question", question, QUESTIONS, "spec", "questions", index)
     for index, task in enumerate(spec.tasks):
-        check.task(task, ("spec", "tasks", index))
+        check.own_task(task, index)
+    if check.strange:  # what a file beside the study says wrong makes no sense of the rest
+        raise report(*check.strange)
     for index, encoder in enumerate(spec.encoders):
         check.encoder(encoder, ("spec", "encoders", index))
     for index, curriculum in enumerate(spec.curricula):
@@ -79,6 +102,8 @@ def check_names(loaded: LoadedStudy, catalogue: Catalogue) -> None:
 class _Check:
     def __init__(self, loaded: LoadedStudy, catalogue: Catalogue) -> None:
         self.problems: list[Problem] = []
+        self.strange: tuple[str, list[Problem]] | None = None
+        self._loaded = loaded
         self._document = loaded.document
         self._spec = loaded.study.spec
         self._catalogue = catalogue
@@ -117,7 +142,7 @@ class _Check:
             self._masked(use, task, place)
         elif task.head is Head.RETRIEVAL:
             self.say(f"{task.name} has no training and cannot be a step of a curriculum", *place, "task")
-        elif not task.train:
+        elif not (task.train or task.parts):
             other = f"; its training set is that of {task.train_on}" if task.train_on else ""
             self.say(f"{task.name} has no training set of its own{other}", *place, "task")
         else:
@@ -131,28 +156,40 @@ class _Check:
         if task.metric is None:
             self.say(f"{task.name} has no metric and cannot be a target", *place, "task")
             return
-        if not task.test and not task.dev:
+        if not (task.test or task.dev or task.parts):
             self.say(f"{task.name} has no evaluation data", *place, "task")
         if target.languages is not None:
             allowed = (*task.languages, *task.extra_languages)
             self._codes(target.languages, allowed, f" of {task.name}", (*place, "languages"))
         self._share(target.rows, (*place, "rows"))
+        if task.head is Head.RETRIEVAL and task.metric is not Metric.RETRIEVAL_ACCURACY and target.rows != _WHOLE:
+            self.say(f"the rows of {task.name} belong to each other; it takes a `limit`", *place, "rows")
         if task.head is Head.RETRIEVAL:
-            if target.train_limit is not None:
-                self.say(f"{task.name} has no training", *place, "train_limit")
+            for option in ("train_limit", "few_shot", "translate_train"):
+                if getattr(target, option) is not None:
+                    self.say(f"{task.name} has no training", *place, option)
             return
         if target.rows != _WHOLE:
             self.say(f"only a retrieval target has rows; {task.name} takes a `limit`", *place, "rows")
         source = self._catalogue.tasks.get(task.train_on) if task.train_on else task
-        if source is not None and not source.train:
+        if source is not None and not (source.train or source.parts):
             self.say(f"{source.name}, on which {task.name} is trained, has no training set", *place, "task")
+        elif source is not None and target.translate_train is not None:
+            allowed = tuple(code for code in self._catalogue.training_languages(task) if code != "en")
+            here = (*place, "translate_train", "languages")
+            self._codes(target.translate_train.languages, allowed, f" that {source.name} can be trained in", here)
+        if target.few_shot is not None:
+            sources = (*task.train, *task.dev)
+            held = dict.fromkeys(c for s in sources for c in self._catalogue.source_languages(task, s) if c != "en")
+            here = (*place, "few_shot", "languages")
+            self._codes(target.few_shot.languages, held, f" with labelled examples of {task.name}", here)
 
     def override(self, override: Override, place: Place) -> None:
         match = override.match
         curricula = [curriculum.name for curriculum in self._spec.curricula]
         encoders = [encoder.name for encoder in self._spec.encoders]
         for what, name, known in (
-            ("task", match.task, [*self._catalogue.tasks, MIX]),
+            ("task", match.task, [*self._catalogue.tasks, MIX, *(target.name for target in self._spec.targets)]),
             ("curriculum", match.curriculum, curricula),
             ("encoder", match.encoder, encoders),
         ):
@@ -169,18 +206,58 @@ class _Check:
             except ValidationError as error:
                 self.say(sentence_of(error.errors()[0]), *place, "set", name)
 
-    def task(self, task: Task, place: Place) -> None:
-        """A task that the study brings."""
+    def own_task(self, task: OwnTask, index: int) -> None:
+        """A task that the study brings, in its own file or in one beside it."""
+        document, place = self._loaded.task_places[index]
+        if document is self._loaded.document:
+            return self._own(task, place)
+        here, problems = self._document, self.problems
+        self._document, self.problems = document, []
+        self._own(task, place)
+        if self.problems and self.strange is None:
+            self.strange = (document.name, self.problems)
+        self._document, self.problems = here, problems
+        return None
+
+    def _own(self, task: OwnTask, place: Place) -> None:
+        if task.path is not None:
+            self._path(task.path, (*place, "path"))
+            if len(task.languages) > 1 and "{lang}" not in task.path and "{iso3}" not in task.path:
+                self.say(f"{task.name} has {len(task.languages)} languages, so its path needs {{lang}}", *place, "path")
+            if task.pair is None and task.head is Head.RETRIEVAL:
+                self.say("needs the English side as `pair`", *place)
+            if task.format is not None and HEADS.get(task.format) is not task.head:
+                fitting = [name for name, head in HEADS.items() if head is task.head]
+                sentence = f"{task.format} holds no {task.head.value} data; allowed: {', '.join(fitting)}"
+                self.say(sentence, *place, "format")
+        elif task.pair or task.format or task.columns or task.provenance:
+            self.say("pair, format, columns and provenance go with `path`; a source has its own", *place)
+        elif not (task.train or task.dev or task.test or task.train_on or task.parts):
+            self.say(f"{task.name} has no data: give its `path`, or `train`, `dev` and `test`", *place)
+        self.task(task, place)
+
+    def task(self, task: OwnTask, place: Place) -> None:
+        """What holds for every task."""
         if task.train_on is not None:
-            self._task(task.train_on, (*place, "train_on"))
-        if task.head in _WITH_LABELS and len(set(task.labels)) < 2:
+            self._like(task, task.train_on, (*place, "train_on"))
+        for key, names in (("train_first", task.train_first), ("parts", task.parts)):
+            for index, name in enumerate(names):
+                self._like(task, name, (*place, key, index))
+        if task.head in _WITH_LABELS and len(set(task.labels)) < 2 and not task.labels_from:
             self.say(f"{task.name} needs `labels`: at least two, all different", *place)
+        for index, source in enumerate(task.labels_from):
+            if source.format not in LABEL_FORMATS and HEADS.get(source.format) not in _WITH_LABELS:
+                self.say(f"{source.format} gives no list of labels", *place, "labels_from", index, "format")
+        if task.parts and (task.train or task.dev or task.test):
+            self.say(f"{task.name} has `parts`, so its data are theirs: leave out train, dev and test", *place)
         for split in ("train", "dev", "test"):
             sources: tuple[Source, ...] = getattr(task, split)
             for index, source in enumerate(sources):
                 here = (*place, split, index)
-                if _HEADS[source.format] is not task.head:
-                    fitting = [name for name, head in _HEADS.items() if head is task.head]
+                if task.path is not None:
+                    continue  # it stands for this source, and has been looked at
+                if HEADS.get(source.format) is not task.head:
+                    fitting = [name for name, head in HEADS.items() if head is task.head]
                     sentence = f"{source.format} holds no {task.head.value} data; allowed: {', '.join(fitting)}"
                     self.say(sentence, *here, "format")
                 self._path(source.path, (*here, "path"))
@@ -188,6 +265,16 @@ class _Check:
                     self._path(source.pair, (*here, "pair"))
                 elif source.format == "parallel-lines":
                     self.say("needs the English side as `pair`", *here)
+
+    def _like(self, task: Task, name: str, place: Place) -> None:
+        """Another task that shares a task's head."""
+        other = self._task(name, place)
+        if other is None:
+            return
+        if (other.head, other.labels) != (task.head, task.labels):
+            self.say(f"{name} has another head than {task.name}, or other labels, or in another order", *place)
+        if other.parts and task.parts:
+            self.say(f"{name} has parts itself; name those", *place)
 
     def _task(self, name: str, place: Place) -> Task | None:
         task = self._catalogue.tasks.get(name)
@@ -231,6 +318,6 @@ class _Check:
     def _path(self, path: str, place: Place) -> None:
         if any(part in {"", ".", ".."} for part in path.split("/")) or "\\" in path:
             self.say(f'"{path}" is no path under the data root; write it without / at its ends, and without ..', *place)
-        strange = [name for name in _PLACEHOLDER.findall(path) if name not in {"lang", "iso3"}]
+        strange = [name for name in _PLACEHOLDER.findall(path) if name not in {"lang", "iso3", "split"}]
         if strange:
             self.say(unknown("placeholder", f"{{{strange[0]}}}", ["{lang}", "{iso3}"]), *place)

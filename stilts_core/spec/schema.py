@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from stilts_core.catalog.load import Catalogue, load_catalogue
 from stilts_core.catalog.models import Hyper
-from stilts_core.spec.names import FORMATS, QUESTIONS
+from stilts_core.spec.names import FORMATS, HEADS, QUESTIONS
 from stilts_core.spec.profile import Profile
 from stilts_core.spec.study import BASELINE, Study
 
@@ -37,6 +37,8 @@ def study_schema() -> Schema:
         "properties": _settings(),
     }
     definitions["TextFile"]["properties"]["format"]["enum"] = list(FORMATS)
+    formats = [name for name, head in HEADS.items() if head is not None]
+    definitions["OwnTask"]["anyOf"][1]["properties"]["format"]["anyOf"][0]["enum"] = formats
     spec = definitions["Spec"]["properties"]
     spec["protocol"]["enum"] = list(catalogue.protocols)
     spec["questions"]["items"]["enum"] = list(QUESTIONS)
@@ -118,6 +120,8 @@ def _short_forms(catalogue: Catalogue) -> dict[str, Callable[[Schema], Schema]]:
         "TaskUse": task_use,
         "Step": step,
         "Curriculum": either(text("A curriculum of this one task, or `baseline`.", [BASELINE, *trained])),
+        "Provenance": either(text("The kind alone.", ["native", "human-translation", "machine-translation"])),
+        "OwnTask": either(text("A file beside the study that holds a task, or a list of them.", ["./my-task.yaml"])),
         "Target": either(text("A task of the catalogue or of this study.", scored)),
     }
 

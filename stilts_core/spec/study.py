@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from stilts_core.catalog.models import LanguageCode, Name, Task
+from stilts_core.catalog.models import Benchmark, LanguageCode, Name, Provenance, Rows
 from stilts_core.model import API_VERSION, Frozen
+from stilts_core.spec.own_task import OwnTask
 
 BASELINE = "baseline"
 
@@ -35,7 +36,7 @@ class TextFile(Frozen):
     pair: str | None = None
     languages: tuple[LanguageCode, ...] = ("en",)
     parallel: bool = False
-    rows: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (0.0, 1.0)
+    rows: Rows = (0.0, 1.0)
 
 
 class Pretraining(Frozen):
@@ -118,11 +119,13 @@ class TaskUse(Frozen):
 
     Attributes:
         languages: train on these languages' versions of the task instead of the English one.
+        provenance: how these versions came to be, where the catalogue does not say; for the record.
         limit: train on a seeded sample of so many examples.
     """
 
     task: Name
     languages: tuple[LanguageCode, ...] = ("en",)
+    provenance: Provenance | None = None
     limit: PositiveInt | None = None
     mlm: str | None = None
 
@@ -173,40 +176,75 @@ class Curriculum(Frozen):
         return self
 
 
+class FewShot(Frozen):
+    """A few labelled examples of other languages: after the English training, the model learns them too.
+
+    Attributes:
+        examples: of each language, drawn with a fixed seed.
+        languages: all in one training; evaluated as every other language, but no longer zero-shot.
+    """
+
+    examples: PositiveInt
+    languages: tuple[LanguageCode, ...] = Field(min_length=1)
+
+
+class TranslateTrain(Frozen):
+    """The target's training set in other languages, translated as a rule, joined to the English one.
+
+    Attributes:
+        languages: beside English.
+        provenance: how these versions came to be, where the catalogue does not say; for the record.
+    """
+
+    languages: tuple[LanguageCode, ...] = Field(min_length=1)
+    provenance: Provenance | None = None
+
+
 class Target(Frozen):
     """Phase 3. A text stands for ``task``.
 
     Attributes:
+        name: what its results are called; default: the task's name. With it a task may be a target twice, zero-shot and
+            with a few examples, say.
         languages: evaluate these only; default: all that the task has.
         split: the split looked for first; the other one is used for a language that lacks it.
         limit: evaluate a seeded sample of so many examples a language.
         train_limit: train on a seeded sample of so many examples.
         rows: retrieval only: the share of rows, as in ``TextFile``, that is evaluated.
+        few_shot: learn a few examples of other languages too.
+        translate_train: train on the training set in other languages too.
     """
 
     task: Name
+    name: Name = ""
     languages: tuple[LanguageCode, ...] | None = None
     split: Literal["test", "dev"] = "test"
     limit: PositiveInt | None = None
     train_limit: PositiveInt | None = None
-    rows: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (0.0, 1.0)
+    rows: Rows = (0.0, 1.0)
+    few_shot: FewShot | None = None
+    translate_train: TranslateTrain | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        return {"task": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            value = {"task": value}
+        if isinstance(value, dict) and "name" not in value and "task" in value:
+            value = {**value, "name": value["task"]}
+        return value
 
 
 class Match(Frozen):
     """What an override applies to; a field left out matches everything.
 
     Attributes:
-        task: name of the task that is trained, or ``mix``.
-        kind: ``train`` (curricula) or ``target``.
+        task: name of the task that is trained or of a target, or ``mix``.
+        kind: ``train`` (curricula), ``target``, or ``few-shot`` (what a target learns from a few examples).
     """
 
     task: str | None = None
-    kind: Literal["train", "target"] | None = None
+    kind: Literal["train", "target", "few-shot"] | None = None
     curriculum: str | None = None
     encoder: str | None = None
 
@@ -225,16 +263,23 @@ class Data(Frozen):
 
 
 class Spec(Frozen):
-    """What is compared with what."""
+    """What is compared with what.
+
+    Attributes:
+        benchmark: whose list of languages a target has that names none; default: XTREME's, for a task that it lacks
+            XTREME-R's.
+        tasks: the study's own, in the catalogue's schema; a text is a file beside the study that holds one or several.
+    """
 
     encoders: tuple[Encoder, ...] = Field(min_length=1)
     curricula: tuple[Curriculum, ...] = Field(min_length=1)
     targets: tuple[Target, ...] = Field(min_length=1)
     seeds: PositiveInt | tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = 1
     protocol: str = "xtreme-2020"
+    benchmark: Benchmark | None = None
     data: Data = Data()
     overrides: tuple[Override, ...] = ()
-    tasks: tuple[Task, ...] = ()
+    tasks: tuple[OwnTask, ...] = ()
     questions: tuple[str, ...] = ("transfer",)
 
     @field_validator("seeds")
@@ -251,7 +296,7 @@ class Spec(Frozen):
         for what, names in (
             ("encoders", [encoder.name for encoder in self.encoders]),
             ("curricula", [curriculum.name for curriculum in self.curricula]),
-            ("targets", [target.task for target in self.targets]),
+            ("targets", [target.name for target in self.targets]),
             ("tasks", [task.name for task in self.tasks]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})

@@ -6,11 +6,13 @@ import gc
 from typing import Any
 
 import torch
+from torch import nn
 
 from stilts_core.catalog.models import Head
 from stilts_core.data.dataset import Dataset
 from stilts_core.errors import DeviceMemoryError, StoppedError
 from stilts_core.evaluation.evaluate import score_target
+from stilts_core.evaluation.translations import scored_state
 from stilts_core.modeling.encoder import load_encoder
 from stilts_core.modeling.inference import MICRO_TOKENS, Inference, Tick
 from stilts_core.modeling.model import load_task_model
@@ -22,6 +24,10 @@ from stilts_core.stages.machine import cpu_model, device_name
 from stilts_core.stages.outputs import as_outputs
 from stilts_core.stages.saving import say
 
+STATES_BYTES = 16 * 2**30
+"""Memory for the vectors of a retrieval target. The corpora of BUCC hold three million sentences: one hidden state of a
+large encoder then takes 12 GB, all of them 300."""
+
 
 def evaluate(context: StageContext) -> dict[str, Any]:
     """Predict, score, and commit predictions, outcomes and metrics (see `planning.plan.EvaluateParams`)."""
@@ -31,6 +37,7 @@ def evaluate(context: StageContext) -> dict[str, Any]:
     device = torch.device(resources.device)
     torch.set_num_threads(resources.threads)
     dataset = Dataset.open(context.inputs["data"] / "data")
+    params = params.model_copy(update={"labels": dataset.labels(params.labels)})
 
     def tick(done: int, total: int) -> None:
         context.report(Progress(done, total, "predicting"))
@@ -48,7 +55,7 @@ def evaluate(context: StageContext) -> dict[str, Any]:
         torch.cuda.empty_cache()
         raw = _outputs(context, params, dataset, tick, tokens // 2)
     context.report(Progress(activity="scoring"))
-    return score_target(dataset, params, as_outputs(params.head, raw), context.out)
+    return score_target(dataset, params, as_outputs(params.head, raw), context.out, device=resources.device)
 
 
 def _outputs(context: StageContext, params: EvaluateParams, dataset: Dataset, tick: Tick, tokens: int) -> Any:
@@ -65,7 +72,8 @@ def _outputs(context: StageContext, params: EvaluateParams, dataset: Dataset, ti
         if params.head is Head.RETRIEVAL:
             location, revision = encoder_location(context, params.encoder, role="model")
             encoder = load_encoder(location, revision=revision).to(device)
-            return inference.pooled_states(encoder, dataset, params.pooling or "mean")
+            keep = _states_to_keep(encoder, dataset, params)
+            return inference.pooled_states(encoder, dataset, params.pooling or "mean", keep=keep)
         model = load_task_model(context.inputs["model"], params.head, len(params.labels)).to(device)
         return inference.head_outputs(model, 0, dataset)
     except StoppedError:
@@ -89,3 +97,11 @@ def _journal(context: StageContext, tokens: int) -> Journal:
         tokens=tokens,
     )
     return Journal(parts, context.out.parent / "journal")
+
+
+def _states_to_keep(encoder: nn.Module, dataset: Dataset, params: EvaluateParams) -> set[int] | None:
+    """All hidden states, or where they would take too much memory only the one that is the result."""
+    layers, hidden = int(encoder.config.num_hidden_layers), int(encoder.config.hidden_size)  # type: ignore[arg-type, union-attr]
+    if 4 * hidden * (layers + 1) * int(dataset.meta["examples"]) <= STATES_BYTES:
+        return None
+    return {scored_state(layers, params.retrieval_states, params.retrieval_share)}

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stilts_core.catalog.models import Head
-from stilts_core.data.dataset import Dataset, Segment
-from stilts_core.data.readers import read, texts_by_language
+from stilts_core.catalog.models import Head, LongTagging
+from stilts_core.data.dataset import EVERY_LANGUAGE, Dataset, Segment
+from stilts_core.data.readers import POOLS, labels_in, read, texts_by_language
 from stilts_core.data.records import (
     ChoiceRecord,
     PairRecord,
     Record,
+    SearchRecord,
     SentencePairRecord,
     SpanRecord,
     TagRecord,
@@ -30,6 +31,7 @@ from stilts_core.data.tokenise import (
     join,
     pairs,
     parallel,
+    searched,
     spans,
     tagged,
     translations,
@@ -42,6 +44,7 @@ from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.keeping import KeptFiles, parts_of
 
 SAMPLE_SEED = 0  # a limited set is the same in every study; of parallel files, the same rows in every language
+LABELS = "labels"  # the role of the file that a task's list of labels is read from
 FERTILITY_CHARACTERS = 50_000  # of each language, that a new tokenizer is measured on
 
 
@@ -58,10 +61,16 @@ class InputFile:
     language: str
     path: Path
     pair: Path | None
+    gold: Path | None = None
 
     @property
     def split(self) -> str:
         return self.family.split("/")[0]
+
+    @property
+    def part(self) -> str:
+        """What tells files of one split and language apart: a task that is a part, a treebank's number."""
+        return self.family.partition("/")[2]
 
 
 def prepare(context: StageContext) -> dict[str, Any]:
@@ -158,22 +167,15 @@ def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
     if params.head is Head.MLM:
         raise SpecError(f"The task {params.task} is masked text; its stage prepares `text`.")
     encoder = _encoder(context, params.encoder)
-    read_files = [
-        (
-            source,
-            read(
-                source.file.format,
-                source.path,
-                pair=source.pair,
-                labels=params.labels,
-                language=source.language,
-                rows=source.file.rows,
-            ),
-        )
-        for source in _files(context, "reading")
-    ]
+    sources = list(_files(context, "reading"))
+    named = next((source for source in sources if source.split == LABELS), None)
+    if named is not None:
+        labels = labels_in(named.file.format, named.path, language=named.language, columns=dict(named.file.columns))
+        params = params.model_copy(update={"labels": labels})
+    read_files = [(source, _read(source, params, closed=named is None)) for source in sources if source is not named]
     for source, records in read_files:
         _check_records(source, records, params)
+    read_files += _pools(source for source, _ in read_files)
     writer = _Writer(encoder, params.head)
     kept = _kept(context)
     for number, (source, records) in enumerate(_limited(read_files, params)):
@@ -181,7 +183,41 @@ def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
         _stop_if_asked(context)
         part = kept(lambda: _tokenised(encoder, records, params))  # noqa: B023
         writer.add(source.split, source.language, source.file.role, part)
-    return writer.write(context.out / "data")
+    return writer.write(context.out / "data", **({} if named is None else {"labels": params.labels}))
+
+
+def _read(source: InputFile, params: TaskParams, *, closed: bool) -> list[Any]:
+    """The records of a file, with ids that no other file of its split and language has.
+
+    Args:
+        source: the file.
+        params: with its labels.
+        closed: the labels are the task's own. A list that comes from the data may lack tags of files that are scored:
+            they stay as gold and are never predicted.
+    """
+    seen = closed or source.split == "train" or params.head is not Head.TAGGING
+    records = read(
+        source.file.format,
+        source.path,
+        pair=source.pair,
+        gold=source.gold,
+        labels=params.labels if seen else (),
+        language=source.language,
+        rows=source.file.rows,
+        columns=dict(source.file.columns),
+    )
+    if source.part and source.split != "train":  # an id matters where there are outcomes
+        return [replace(record, id=f"{source.part}:{record.id}") for record in records]
+    return records
+
+
+def _pools(sources: Iterable[InputFile]) -> list[tuple[InputFile, list[Any]]]:
+    """The candidates that all languages have in common, each file of them once."""
+    pools = {source.pair: source for source in sources if source.pair and source.file.format in POOLS}
+    return [
+        (replace(source, language=EVERY_LANGUAGE), list(POOLS[source.file.format](path)))
+        for path, source in pools.items()
+    ]
 
 
 def _tokenised(encoder: TextEncoder, records: Sequence[Any], params: TaskParams) -> Part:
@@ -199,7 +235,9 @@ def _tokenised(encoder: TextEncoder, records: Sequence[Any], params: TaskParams)
                 question_length=params.question_length,
             )
         case Head.TAGGING:
-            return tagged(encoder, records, params.labels, params.max_length)
+            return tagged(encoder, records, params.labels, params.max_length, params.long_tagging or LongTagging.SPLIT)
+    if isinstance(records[0], SearchRecord):
+        return searched(encoder, records, params.question_length, params.max_length)
     return translations(encoder, records, params.max_length)
 
 
@@ -211,6 +249,14 @@ def _limited(
     files: Sequence[tuple[InputFile, list[Record]]], params: TaskParams
 ) -> Iterator[tuple[InputFile, list[Record]]]:
     """The records of each file, or of the sample that the limit asks for."""
+    if params.shots is not None:
+        for source, records in files:
+            few = source.split == "train"
+            yield (
+                source,
+                [records[i] for i in dev_sample(len(records), params.shots, SAMPLE_SEED)] if few else records,
+            )
+        return
     if params.limit is None:
         yield from files
         return
@@ -219,7 +265,11 @@ def _limited(
     begin = np.cumsum([0, *sizes])
     for at, (source, records) in enumerate(files):
         if params.purpose == "evaluate":
-            yield source, [records[index] for index in dev_sample(len(records), params.limit, SAMPLE_SEED)]
+            # What is looked for stays: with fewer candidates a search would be easier.
+            looking = [index for index, record in enumerate(records) if not getattr(record, "candidate", False)]
+            chosen_rows = {looking[place] for place in dev_sample(len(looking), params.limit, SAMPLE_SEED)}
+            left_out = set(looking) - chosen_rows
+            yield source, [record for index, record in enumerate(records) if index not in left_out]
         elif source.split != "train":
             yield source, records
         else:
@@ -244,12 +294,12 @@ def _check_records(source: InputFile, records: Sequence[Any], params: TaskParams
                 )
 
 
-_RECORDS: Mapping[Head, type[Record]] = {
+_RECORDS: Mapping[Head, type[Record] | tuple[type[Record], ...]] = {
     Head.CLASSIFICATION: PairRecord,
     Head.CHOICE: ChoiceRecord,
     Head.SPAN: SpanRecord,
     Head.TAGGING: TagRecord,
-    Head.RETRIEVAL: SentencePairRecord,
+    Head.RETRIEVAL: (SentencePairRecord, SearchRecord),
 }
 
 
@@ -274,7 +324,7 @@ class _Writer:
         for key in _FERTILITY:
             total[key] += part.counts.get(key, 0)
 
-    def write(self, folder: Path) -> dict[str, Any]:
+    def write(self, folder: Path, **meta: Any) -> dict[str, Any]:
         whole = join(self._parts)
         if not len(whole.ids):
             raise DataError("The files hold no text that the tokenizer knows.")
@@ -288,6 +338,7 @@ class _Writer:
             example_of=whole.example_of,
             columns=whole.columns,
             examples=whole.examples,
+            **meta,
         )
         return {
             "examples": len(whole.examples),
@@ -322,15 +373,18 @@ def _texts(context: StageContext) -> Iterator[tuple[InputFile, list[tuple[str, l
 def _files(context: StageContext, activity: str) -> Iterator[InputFile]:
     """The stage's files in order, those of a pair together; reports each and stops between two on request."""
     files = {file.role: file for file in context.stage.files}
-    whole = [file for file in context.stage.files if not file.role.endswith("/pair")]
+    whole = [file for file in context.stage.files if not file.role.endswith(("/pair", "/gold"))]
     if not whole:
         raise SpecError(f"The stage {context.stage.label} has no data file.")
     for number, file in enumerate(whole):
         _stop_if_asked(context)
         family, _, language = file.role.rpartition("/")
         context.report(Progress(number, len(whole), f"{activity} {language}"))
-        pair = files.get(f"{file.role}/pair")
-        yield InputFile(file, family, language, _local(context, file), None if pair is None else _local(context, pair))
+        pair, gold = (
+            None if beside is None else _local(context, beside)
+            for beside in (files.get(f"{file.role}/pair"), files.get(f"{file.role}/gold"))
+        )
+        yield InputFile(file, family, language, _local(context, file), pair, gold)
 
 
 def _local(context: StageContext, file: DataFile) -> Path:
@@ -356,9 +410,4 @@ def _encoder(context: StageContext, source: EncoderSource | None) -> TextEncoder
         return TextEncoder.load(folder / "encoder" if (folder / "encoder").is_dir() else folder)
     if source is None:
         raise SpecError(f"The stage {context.stage.label} has neither a tokenizer nor an encoder.")
-    if source.location.startswith("s3://"):
-        raise SpecError(
-            f"The encoder {source.location} is not on this machine.",
-            hint="Copy it to a folder and name that as its source.",
-        )
     return TextEncoder.load(source.location, source.revision)

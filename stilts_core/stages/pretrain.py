@@ -15,6 +15,7 @@ from stilts_core.errors import DataError
 from stilts_core.modeling.dropout import set_dropout
 from stilts_core.modeling.encoder import new_encoder
 from stilts_core.modeling.heads import MaskedHead, new_head
+from stilts_core.modeling.masked_head import write_masked_head
 from stilts_core.modeling.masking import Vocabulary
 from stilts_core.modeling.pretraining import Objective, PretrainingModel
 from stilts_core.planning.plan import PretrainParams
@@ -94,6 +95,9 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
         return {}
     encoder = {name.removeprefix("encoder."): t for name, t in weights.items() if name.startswith("encoder.")}
     write_encoder(context.out / "encoder", model.encoder, encoder, tokenizer)
+    if set(objectives) & {Objective.MLM, Objective.TLM}:
+        head = {name.removeprefix("head."): t for name, t in weights.items() if name.startswith("head.")}
+        write_masked_head(context.out / "encoder", head)
     (context.out / "history.json").write_text(json.dumps({"loss": history.loss}) + "\n", encoding="utf-8")
     window = max(1, round(LOSS_WINDOW * settings.steps))
     losses = {

@@ -31,6 +31,7 @@ from stilts_core.model import Frozen, digest, identity
 from stilts_core.planning.plan import Stage
 from stilts_core.spec.profile import StoreSettings
 from stilts_core.stages.context import Progress, Resources, StageContext, StageFunction
+from stilts_core.stages.encoder_files import with_local_encoder
 from stilts_core.stages.machine import describe_machine
 from stilts_core.stages.pulse import Pulse, read_bounded
 from stilts_core.stages.saving import Saving
@@ -196,7 +197,7 @@ class _Attempt:
             grace=self.spec.grace * _SAVING_SHARE,
         )
         context = StageContext(
-            stage=stage,
+            stage=with_local_encoder(stage, self.spec.cache, self.spec.store.s3),
             inputs=self._inputs(store, parents),
             data=self._data(),
             out=out,

@@ -18,8 +18,10 @@ from stilts_core.errors import DataError, StoppedError
 from stilts_core.evaluation.evaluate import dev_score
 from stilts_core.modeling.encoder import load_encoder
 from stilts_core.modeling.feed import Items
+from stilts_core.modeling.heads import MaskedHead
 from stilts_core.modeling.inference import MICRO_TOKENS, Inference
-from stilts_core.modeling.model import TaskModel, new_task_model, write_heads
+from stilts_core.modeling.masked_head import adopt, own_masked_head, write_masked_head
+from stilts_core.modeling.model import TaskModel, new_task_model, restore_heads, write_heads
 from stilts_core.planning.plan import TrainParams, TrainTask
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import encoder_location, read_vocabulary, write_encoder
@@ -51,12 +53,18 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
         Dataset.open(context.inputs[f"data/{at}"] / ("text" if task.head is Head.MLM else "data"))
         for at, task in enumerate(params.tasks)
     ]
+    tasks = tuple(
+        task.model_copy(update={"labels": dataset.labels(task.labels)})
+        for task, dataset in zip(params.tasks, datasets, strict=True)
+    )
+    params = params.model_copy(update={"tasks": tasks})
     streams = [
         _stream(task, dataset, location, params.seed + at)
         for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True))
     ]
     kinds = [(task.head, len(task.labels)) for task in params.tasks]
-    model = new_task_model(load_encoder(location, revision=revision), kinds, params.seed)
+    own_head = own_masked_head(location, revision)
+    model, adopted = _model(context, params, kinds, own_head)
     model.train()
     steps = steps_of(streams, params.hyper, params.mix_cap)
     order = mixture_schedule([stream.size for stream in streams], params.mix_cap, steps, params.seed)
@@ -80,9 +88,34 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
         engine.close()
     if rank.rank != 0:
         return {}
-    _commit(context, model, weights, kinds, location)
+    _commit(context, model, weights, kinds, location, own_head)
     (context.out / "history.json").write_text(json.dumps(_record(history)) + "\n", encoding="utf-8")
-    return _metrics(params, history, steps)
+    return _metrics(params, history, steps) | adopted
+
+
+def _model(
+    context: StageContext,
+    params: TrainParams,
+    kinds: list[tuple[Head, int]],
+    own_head: Mapping[str, Tensor] | None,
+) -> tuple[TaskModel, dict[str, str]]:
+    """The encoder with fresh heads, but with its own for masked text; or the parent's model, to go on with its head.
+
+    Returns:
+        The model, and for the record ``masked_head`` where text is masked: ``own``, or ``fresh`` where the encoder has
+        none of this shape.
+    """
+    location, revision = encoder_location(context, params.encoder)
+    model = new_task_model(load_encoder(location, revision=revision), kinds, params.seed)
+    if params.keep_head:
+        restore_heads(model, context.inputs["encoder"], kinds)
+        return model, {}
+    adopted = {}
+    for head in model.heads:
+        if isinstance(head, MaskedHead):
+            own = own_head is not None and adopt(head, own_head, getattr(model.encoder.config, "layer_norm_eps", None))
+            adopted["masked_head"] = "own" if own else "fresh"
+    return model, adopted
 
 
 def _stream(task: TrainTask, dataset: Dataset, location: str | Path, seed: int) -> Stream:
@@ -167,11 +200,17 @@ def _commit(
     weights: Mapping[str, Tensor],
     kinds: list[tuple[Head, int]],
     location: str | Path,
+    own_head: Mapping[str, Tensor] | None,
 ) -> None:
     encoder = {name.removeprefix("encoder."): t for name, t in weights.items() if name.startswith("encoder.")}
     write_encoder(context.out / "encoder", model.encoder, encoder, location)  # type: ignore[arg-type]
     heads = {name.removeprefix("heads."): t for name, t in weights.items() if name.startswith("heads.")}
     write_heads(context.out, kinds, heads)
+    masked = next((str(at) for at, (head, _) in enumerate(kinds) if head is Head.MLM), None)
+    if masked is not None:
+        own_head = {name.removeprefix(f"{masked}."): t for name, t in heads.items() if name.startswith(f"{masked}.")}
+    if own_head is not None:
+        write_masked_head(context.out / "encoder", own_head)
 
 
 def _record(history: History) -> dict[str, Any]:

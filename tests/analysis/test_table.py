@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stilts_core.analysis.table import COLUMNS, ResultRow, csv_bytes, read_table, schema, to_csv, to_parquet
 from stilts_core.errors import DataError, MissingInputError
 
-ROW = ResultRow("s", "e/baseline", "e", "baseline", "xnli", "en", 0, "p", "test", "score", 0.1 + 0.2, 100, "ab")
+ROW = ResultRow("s", "e/baseline", "e", "baseline", "xnli", "en", False, 0, "p", "test", "score", 0.1 + 0.2, 100, "ab")
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=8)
 rows = st.builds(

@@ -297,10 +297,19 @@ def test_what_cannot_be_is_said(
 
 
 def test_a_pattern_that_fits_two_files_is_refused() -> None:
-    files = all_files().without("udpos/*")
-    files.paths += ["udpos/UD_A/en_a-ud-test.conllu", "udpos/UD_B/en_b-ud-test.conllu", "udpos/train-en.tsv"]
-    with pytest.raises(DataError, match=r"fits 2 files .*UD_A.*UD_B"):
-        plan_of(study(targets=[{"task": "udpos", "languages": ["en"]}]), files)
+    own = {
+        "name": "own",
+        "title": "Own",
+        "head": "tagging",
+        "metric": "tag-f1",
+        "labels": ["A", "B"],
+        "train": [{"path": "udpos/train-{lang}.tsv", "format": "tags-tsv"}],
+        "test": [{"path": "own/*/test-{lang}.tsv", "format": "tags-tsv"}],
+    }
+    files = all_files()
+    files.paths += ["own/a/test-en.tsv", "own/b/test-en.tsv"]
+    with pytest.raises(DataError, match=r"fits 2 files .*own/a.*own/b"):
+        plan_of(study(targets=["own"], tasks=[own]), files)
 
 
 def test_a_missing_encoder_is_said() -> None:

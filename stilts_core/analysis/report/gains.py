@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from stilts_core.analysis.collected import Collected
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Cell, Column, Section, Table, Text
 from stilts_core.analysis.report.figures import BINS, gain_class, gain_limit
 from stilts_core.analysis.report.names import Names
-from stilts_core.analysis.summary import ALL_TARGETS, Spread, Summary
+from stilts_core.analysis.summary import ALL_TARGETS, ENGLISH, Spread, Summary
 from stilts_core.spec.study import BASELINE
 
 
@@ -30,7 +30,9 @@ def gains_section(collected: Collected, names: Names) -> Section | None:
         rows = [row for row in collected.summary if row.encoder == encoder and row.curriculum != BASELINE]
         blocks.append(
             Table(
-                caption=names.with_encoder("Gain over the baseline, curricula by targets", encoder) + ". Points.",
+                caption=names.with_encoder("Gain over the baseline, curricula by targets", encoder)
+                + ". Points."
+                + _footnote(rows),
                 columns=(Column("Curriculum", numeric=False), *_target_columns(collected, names)),
                 rows=tuple(
                     (
@@ -64,7 +66,17 @@ def gain_cell(gain: Spread, limit: float, row: Summary) -> Cell:
     sub = "one seed" if count == 1 else f"± {words.score(gain.sd)} · {agreeing}/{count}"
     css = gain_class(gain.mean, limit) + (" hatched" if row.mostly_at_chance else "")
     title = f"{row.curriculum}, {row.target}: " + ", ".join(words.signed(value, 2) for value in gain.values)
-    return Cell(words.signed(gain.mean), sub=sub, css=css, title=title)
+    return Cell(words.signed(gain.mean), sub=sub, css=css, title=title + _seen_words(row), flag=_mark(row))
+
+
+def _mark(row: Summary) -> str:
+    """The mark of a mean over languages that are not all zero-shot; English alone, the usual case, is not marked."""
+    return words.NOT_ZERO_SHOT if any(code != ENGLISH for code in row.seen) else ""
+
+
+def _seen_words(row: Summary) -> str:
+    others = [code for code in row.seen if code != ENGLISH]
+    return f"; not zero-shot: {', '.join(others)}" if others else ""
 
 
 def means_section(collected: Collected, names: Names) -> Section:
@@ -75,18 +87,51 @@ def means_section(collected: Collected, names: Names) -> Section:
             mine = [row for row in collected.summary if (row.encoder, row.curriculum) == (encoder, curriculum)]
             name = Cell(names.arm(encoder, curriculum), mark=names.key(curriculum))
             rows.append((name, *(score_cell(row.score, row) for row in mine)))
+    columns = (Column("Arm", numeric=False), *_target_columns(collected, names))
     table = Table(
-        caption="Mean over the languages of each target, percent, with the standard deviation over distinct runs.",
-        columns=(Column("Arm", numeric=False), *_target_columns(collected, names)),
+        caption="Mean over the languages of each target, percent, with the standard deviation over distinct runs."
+        + _footnote(collected.summary),
+        columns=columns,
         rows=tuple(rows),
         source="summary.csv",
     )
+    unseen = Table(
+        caption="Mean over the zero-shot languages of each target alone: those of which the arm has seen no labelled "
+        "data. Percent; below it how many of the target's languages they are.",
+        columns=columns,
+        rows=tuple(_zero_shot_rows(collected, names)),
+        source="summary.csv",
+    )
     measures = "; ".join(f"{title}: {names.measure(target)}" for target, title in names.titles.items())
-    blocks: list[Block] = [Text(f"What is measured: {measures}."), table]
+    blocks: list[Block] = [Text(f"What is measured: {measures}."), table, unseen]
     notes = _notes(collected.summary, names)
     if notes:
         blocks.append(Text(f"Notes: {notes}."))
     return Section("means", "Mean scores", tuple(blocks))
+
+
+def _zero_shot_rows(collected: Collected, names: Names) -> Iterator[tuple[Cell, ...]]:
+    for encoder in collected.scores.encoders:
+        for curriculum in collected.scores.curricula:
+            mine = [row for row in collected.summary if (row.encoder, row.curriculum) == (encoder, curriculum)]
+            yield Cell(names.arm(encoder, curriculum), mark=names.key(curriculum)), *map(zero_shot_cell, mine)
+
+
+def zero_shot_cell(row: Summary) -> Cell:
+    """The mean over the zero-shot languages, and how many they are."""
+    if row.zero_shot.mean is None:
+        return Cell(words.NOTHING, css="none", title=row.note or "no language is zero-shot")
+    sub = "" if row.languages is None else f"{row.languages - len(row.seen)} of {row.languages}"
+    title = ", ".join(words.score(value, 2) for value in row.zero_shot.values)
+    return Cell(words.score(row.zero_shot.mean), sub=sub, title=title)
+
+
+def _footnote(rows: Iterable[Summary]) -> str:
+    if not any(_mark(row) for row in rows):
+        return ""
+    return (
+        f" {words.NOT_ZERO_SHOT}: the arm has been trained on labelled data of languages other than English among them."
+    )
 
 
 def score_cell(score: Spread, row: Summary) -> Cell:
@@ -95,7 +140,8 @@ def score_cell(score: Spread, row: Summary) -> Cell:
         return Cell(words.NOTHING, css="none", title=row.note)
     sub = "one run" if score.sd is None else f"± {words.score(score.sd)}"
     css = "dim" if row.mostly_at_chance else ""
-    return Cell(words.score(score.mean), sub=sub, css=css, title=", ".join(words.score(v, 2) for v in score.values))
+    title = ", ".join(words.score(value, 2) for value in score.values) + _seen_words(row)
+    return Cell(words.score(score.mean), sub=sub, css=css, title=title, flag=_mark(row))
 
 
 def _target_columns(collected: Collected, names: Names) -> tuple[Column, ...]:

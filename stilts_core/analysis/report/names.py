@@ -23,6 +23,12 @@ MEASURES = {
     Metric.SQUAD: "mean of F1 and exact match",
     Metric.SQUAD_V2: "mean of best-threshold F1 and exact match",
     Metric.RETRIEVAL_ACCURACY: "retrieval accuracy",
+    Metric.ACCURACY_F1: "mean of accuracy and F1",
+    Metric.TAG_ACCURACY: "accuracy of the tags",
+    Metric.MLQA: "mean of F1 and exact match",
+    Metric.BITEXT_F1: "F1 of the mined pairs",
+    Metric.MAP_20: "mean average precision at 20",
+    Metric.MEWSLI: "mean reciprocal rank at 20",
 }
 
 
@@ -86,8 +92,11 @@ class Names:
         return f"{text}, {encoder}" if self._several_encoders else text
 
     def target(self, name: str) -> str:
-        task = self.catalogue.tasks.get(name)
-        return task.title if task else name
+        found = next((t for t in self.study.spec.targets if t.name == name), None) if self.study else None
+        task = self.catalogue.tasks.get(found.task if found else name)
+        if task is None:
+            return name
+        return task.title if found is None or found.name == found.task else f"{task.title} ({name})"
 
     def short_target(self, name: str) -> str:
         """For the head of a column: titles where all of the study's are short, else names."""
@@ -144,6 +153,7 @@ def _steps(curriculum: Curriculum) -> str:
         uses = []
         for use in step.mix:
             extras = [] if use.languages == ("en",) else [", ".join(use.languages)]
+            extras += [use.provenance.kind] if use.provenance else []
             extras += [use.mlm] if use.mlm else []
             extras += [f"{use.limit:,} examples"] if use.limit else []
             uses.append(use.task + (f" ({'; '.join(extras)})" if extras else ""))

@@ -22,7 +22,7 @@ from stilts_core.analysis.report.record import (
     settings_section,
 )
 from stilts_core.analysis.report.targets import targets_section
-from stilts_core.analysis.summary import ALL_TARGETS
+from stilts_core.analysis.summary import ALL_TARGETS, ENGLISH
 
 SAMPLE = "sample://"
 
@@ -90,6 +90,19 @@ def _notices(collected: Collected, names: Names) -> Iterator[Notice]:
             "Not complete.",
             f"{len(collected.gaps)} of {words.counted(len(collected.plan.cells), 'cell')} without all scores; numbers "
             "may change when they arrive. The section on what is missing says which, and why.",
+        )
+    taught = [row for row in collected.summary if row.target != ALL_TARGETS and set(row.seen) - {ENGLISH}]
+    if taught:
+        by_languages: dict[str, list[str]] = {}
+        for row in taught:
+            codes = words.listed([code for code in row.seen if code != ENGLISH])
+            arm = f"{names.arm(row.encoder, row.curriculum)} on {names.target(row.target)}"
+            by_languages.setdefault(codes, []).append(arm)
+        where = "; ".join(f"{codes}: {words.listed(arms)}" for codes, arms in by_languages.items())
+        yield Notice(
+            "Not every language is zero-shot.",
+            f"These arms have been trained on labelled data of languages that they are scored in. {where}. They are "
+            f"marked {words.NOT_ZERO_SHOT} in the tables, and left out of the means over the zero-shot languages.",
         )
     low = [row for row in collected.summary if row.target != ALL_TARGETS and row.mostly_at_chance]
     if low:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stilts_core.analysis.collected import Collected
+from stilts_core.analysis.gaps import Gap
 from stilts_core.analysis.provenance import provenance
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Cell, Column, Facts, Fold, Section, Table, Text
@@ -40,7 +41,7 @@ def missing_section(collected: Collected, names: Names) -> Section:
         return Section("missing", "What is missing", (Text(f"Nothing: all {count} of the study have their scores."),))
     grouped: dict[tuple[str, str, str, str], list[int]] = {}
     for gap in collected.gaps:
-        key = (names.arm(gap.encoder, gap.curriculum), gap.target, " ".join(gap.languages) or "all", gap.reason)
+        key = (names.arm(gap.encoder, gap.curriculum), gap.target, _languages_of(gap), gap.reason)
         grouped.setdefault(key, []).append(gap.seed)
     rows = tuple(
         (Cell(arm), Cell(names.target(target)), Cell(", ".join(map(str, seeds))), Cell(languages), Cell(reason))
@@ -59,7 +60,8 @@ def missing_section(collected: Collected, names: Names) -> Section:
         )
     heads = ("Arm", "Target", "Seeds", "Languages", "Why")
     table = Table(
-        caption="Cells without all of their scores.",
+        caption="Cells without all of their scores."
+        + (words.NOT_ZERO_SHOT_MEANS if any(words.NOT_ZERO_SHOT in key[2] for key in grouped) else ""),
         columns=tuple(Column(head, numeric=False) for head in heads),
         rows=rows,
         css="prose",
@@ -68,13 +70,20 @@ def missing_section(collected: Collected, names: Names) -> Section:
     return Section("missing", "What is missing", (Text(text), table))
 
 
+def _languages_of(gap: Gap) -> str:
+    if gap.languages:
+        return " ".join(words.marked(code, gap.seen) for code in gap.languages)
+    return f"all ({' '.join(words.marked(code, gap.seen) for code in gap.seen)})" if gap.seen else "all"
+
+
 def chance_section(collected: Collected, names: Names) -> Section | None:
     """Scores at the level of guessing, and degenerate runs; None where there are none."""
     found: dict[tuple[str, str, str], dict[str, dict[str, set[str]]]] = {}
     for row in collected.rows:
         if row.metric in ("at_chance", "degenerate") and row.value:
             of_arm = found.setdefault((row.encoder, row.curriculum, row.target), {})
-            of_arm.setdefault(row.metric, {}).setdefault(row.language, set()).add(row.fingerprint)
+            language = words.marked(row.language, () if row.zero_shot else (row.language,))
+            of_arm.setdefault(row.metric, {}).setdefault(language, set()).add(row.fingerprint)
     if not found:
         return None
     totals = {(row.encoder, row.curriculum, row.target): row for row in collected.summary}
@@ -91,7 +100,8 @@ def chance_section(collected: Collected, names: Names) -> Section | None:
             )
         )
     table = Table(
-        caption="Scores at the level of guessing, and degenerate ones, by arm and target. They count in every mean.",
+        caption="Scores at the level of guessing, and degenerate ones, by arm and target. They count in every mean."
+        + (words.NOT_ZERO_SHOT_MEANS if any(words.NOT_ZERO_SHOT in cells[-1].text for cells in rows) else ""),
         columns=(
             Column("Arm", numeric=False),
             Column("Target", numeric=False),

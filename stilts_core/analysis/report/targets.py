@@ -21,7 +21,7 @@ from stilts_core.analysis.report.figures import (
     line_plot,
     scale_for,
 )
-from stilts_core.analysis.report.gains import colour_key
+from stilts_core.analysis.report.gains import colour_key, zero_shot_cell
 from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.scores import TargetScores
 from stilts_core.analysis.summary import ENGLISH, Spread, Summary, baseline_of
@@ -98,7 +98,8 @@ def _arms(rows: Sequence[Summary], names: Names) -> Table:
         return Cell(text, sub="" if value.sd is None else f"± {words.score(value.sd)}")
 
     with_english = any(row.transfer_gap.values for row in rows)
-    columns = [Column("Arm", numeric=False), Column("Mean"), Column("Gain")]
+    unseen = Column("Zero-shot", title="mean over the languages of which the arm has seen no labelled data")
+    columns = [Column("Arm", numeric=False), Column("Mean"), unseen, Column("Gain")]
     if with_english:
         columns += [
             Column("English"),
@@ -114,6 +115,7 @@ def _arms(rows: Sequence[Summary], names: Names) -> Table:
         cells = [
             Cell(names.arm(row.encoder, row.curriculum), mark=names.key(row.curriculum)),
             spread(row.score),
+            zero_shot_cell(row),
             Cell("", css="none") if row.curriculum == BASELINE else spread(row.gain, signs=True),
         ]
         if with_english:
@@ -198,9 +200,10 @@ def _languages(
     marks = [cell for c in range(len(curricula)) for cell in grid[e, c]]
     chance = " c: at the level of guessing." if any(cell.at_chance for cell in marks) else ""
     degenerate = " d: nearly one answer to everything." if any(cell.degenerate for cell in marks) else ""
+    seen = words.NOT_ZERO_SHOT_MEANS if any(not cell.zero_shot for cell in marks) else ""
     return Table(
         caption=names.with_encoder("Languages by curricula", collected.scores.encoders[e])
-        + f". Mean and standard deviation over distinct runs, percent{colours}.{chance}{degenerate}",
+        + f". Mean and standard deviation over distinct runs, percent{colours}.{chance}{degenerate}{seen}",
         columns=(Column("Language", numeric=False), *(Column(curriculum) for curriculum in curricula)),
         rows=tuple(rows),
         css="languages",
@@ -211,14 +214,17 @@ def _languages(
 
 def _language_cell(cell: LanguageCell, limit: float) -> Cell:
     count = len(cell.score.values)
+    seen = "" if cell.zero_shot else words.NOT_ZERO_SHOT
     if cell.score.mean is None:
-        return Cell(words.NOTHING, css="none", title="missing")
-    marks = ("c" if cell.at_chance else "") + ("d" if cell.degenerate else "")
+        return Cell(words.NOTHING, css="none", title="missing", flag=seen)
+    marks = ("c" if cell.at_chance else "") + ("d" if cell.degenerate else "") + seen
     facts = [", ".join(words.score(value, 2) for value in cell.score.values)]
     if cell.gain.mean is not None:
         facts.append(f"gain {words.signed(cell.gain.mean, 2)}")
     if cell.at_chance:
         facts.append(f"at chance in {cell.at_chance} of {count}")
+    if not cell.zero_shot:
+        facts.append("not zero-shot")
     if cell.degenerate:
         facts.append(f"degenerate in {cell.degenerate} of {count}")
     return Cell(

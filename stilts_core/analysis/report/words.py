@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 NOTHING = "–"
+NOT_ZERO_SHOT = "†"
+NOT_ZERO_SHOT_MEANS = " †: not zero-shot, the arm has been trained on labelled data of the language."
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -48,6 +50,11 @@ def span(values: Sequence[float], signs: bool = False) -> str:
     text = signed if signs else score
     low, high = text(min(values)), text(max(values))
     return low if low == high else f"{low} to {high}"
+
+
+def marked(code: str, seen: Collection[str]) -> str:
+    """A language with the mark of those that are not zero-shot."""
+    return code + NOT_ZERO_SHOT if code in seen else code
 
 
 def duration(seconds: float | None) -> str:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stilts_core.data.readers.lines import FETCH_AGAIN, checked_text, read_text, text_field, whole_number
 from stilts_core.data.records import SpanRecord
 from stilts_core.errors import DataError
 
 WITHHELD = (("", 0),)
+TYDIQA_NAMES = {
+    "ar": "arabic",
+    "bn": "bengali",
+    "en": "english",
+    "fi": "finnish",
+    "id": "indonesian",
+    "ko": "korean",
+    "ru": "russian",
+    "sw": "swahili",
+    "te": "telugu",
+}
+_ALL_TYDIQA_NAMES = {*TYDIQA_NAMES.values(), "japanese", "thai"}
+QuestionT = TypeVar("QuestionT")
 
 
 def read_squad(path: Path) -> list[SpanRecord]:
@@ -37,6 +51,40 @@ def read_squad(path: Path) -> list[SpanRecord]:
     if not records:
         raise DataError(f"{path} holds no question.", hint=FETCH_AGAIN)
     return records
+
+
+def read_tydiqa(path: Path, language: str) -> list[SpanRecord]:
+    """TyDiQA-GoldP, whose files may hold several languages: a question belongs to the one that its id begins with.
+
+    The ids of XTREME's own training files say no language; all of their questions are taken.
+
+    Raises:
+        DataError: as `read_squad`; or none of the questions is in the language.
+    """
+    records = read_squad(path)
+    found = of_language(records, language, lambda record: record.id)
+    if found is None:
+        names = sorted({record.id.partition("-")[0] for record in records} & _ALL_TYDIQA_NAMES)
+        raise DataError(
+            f"{path} holds questions in {', '.join(names)} and none in the language {language}.",
+            hint=FETCH_AGAIN,
+        )
+    return found
+
+
+def of_language(questions: list[QuestionT], language: str, name: Callable[[QuestionT], str]) -> list[QuestionT] | None:
+    """The questions of TyDiQA whose id begins with a language; all of them where no id says one.
+
+    Returns:
+        None where the ids say languages, and none of them is this one.
+    """
+    names = {name(question).partition("-")[0] for question in questions} & _ALL_TYDIQA_NAMES
+    wanted = TYDIQA_NAMES.get(language)
+    if not names:
+        return questions
+    if wanted not in names:
+        return None
+    return [question for question in questions if name(question).startswith(f"{wanted}-")]
 
 
 def _question(row: Any, context: str, path: Path, where: str) -> SpanRecord:

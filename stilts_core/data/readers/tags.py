@@ -1,4 +1,4 @@
-"""Words with tags: XTREME's two columns, and CoNLL-U."""
+"""Words with tags: XTREME's two columns, WikiAnn's, CoNLL-U, and sentences of CCGbank on a line each."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stilts_core.data.readers.lines import FETCH_AGAIN, checked_label, read_lines
+from stilts_core.data.readers.pairs import columns
 from stilts_core.data.records import TagRecord
 from stilts_core.errors import DataError
+
+UNSEEN = "_"
+"""The word that stands where a file has a tag and a word of blanks alone."""
 
 ID = re.compile(r"\d+([-.]\d+)?")
 ZERO_WIDTH_NON_JOINER = "\u200c"
@@ -26,7 +30,10 @@ PRECEDENCE_BY_LANGUAGE = {
 
 def read_tags_tsv(path: Path, labels: Sequence[str]) -> list[TagRecord]:
     """A word and its tag on a line; a blank line closes a sentence. Files without any tag have one column."""
-    lines = read_lines(path)
+    return _read_tagged(path, read_lines(path), labels)
+
+
+def _read_tagged(path: Path, lines: list[str], labels: Sequence[str]) -> list[TagRecord]:
     tagged = any("\t" in line for line in lines)
     records: list[TagRecord] = []
     for block in _blocks(lines):
@@ -41,6 +48,51 @@ def read_tags_tsv(path: Path, labels: Sequence[str]) -> list[TagRecord]:
             if tagged:
                 tags.append(checked_label(tag, labels, f"{path}:{number}"))
         records.append(TagRecord(str(len(records)), tuple(words), tuple(tags) if tagged else None))
+    return records
+
+
+def read_panx(path: Path, labels: Sequence[str], language: str) -> list[TagRecord]:
+    """PAN-X: as in WikiAnn, where each word has its language before it (``de:Haus``), or as XTREME rewrote it.
+
+    What comes before the first colon is taken off where every word of the file begins with the language. Some words
+    are made of blanks alone and are gone in XTREME's files, which keep their tags; they are kept here too, as
+    ``_``, so that the tags of a prediction stay in step.
+    """
+    lines = read_lines(path)
+    words = [(number, line.partition("\t")[0]) for number, line in enumerate(lines, start=1) if line.strip()]
+    prefix = f"{language}:"
+    marked = [number for number, word in words if word.startswith(prefix)]
+    if 2 * len(marked) > len(words):
+        plain = next((number for number, word in words if not word.startswith(prefix)), None)
+        if plain is not None:
+            raise DataError(
+                f"{path}:{plain}: the word does not begin with `{prefix}`, and {len(marked)} others do.",
+                hint=FETCH_AGAIN,
+            )
+        lines = [line[len(prefix) :] if line.strip() else "" for line in lines]
+    return _read_tagged(path, [_with_word(line) for line in lines], labels)
+
+
+def _with_word(line: str) -> str:
+    word, tab, tag = line.partition("\t")
+    return f"{UNSEEN}\t{tag}" if tab and tag.strip() and not word.strip() else line
+
+
+def read_ccg(path: Path, labels: Sequence[str]) -> list[TagRecord]:
+    """A sentence a line: its words with blanks between them, a tab, and as many categories."""
+    records: list[TagRecord] = []
+    for number, line in enumerate(read_lines(path), start=1):
+        where = f"{path}:{number}"
+        cells = line.split("\t")
+        if len(cells) != 2:
+            raise DataError(
+                f"{where}: {columns(len(cells))} where words and categories are expected.", hint=FETCH_AGAIN
+            )
+        words, tags = cells[0].split(), cells[1].split()
+        if not words or len(words) != len(tags):
+            raise DataError(f"{where}: {len(words)} words and {len(tags)} categories.", hint=FETCH_AGAIN)
+        checked = tuple(checked_label(tag, labels, where) for tag in tags)
+        records.append(TagRecord(str(len(records)), tuple(words), checked))
     return records
 
 

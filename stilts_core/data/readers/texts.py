@@ -12,6 +12,7 @@ from stilts_core.data.records import (
     ChoiceRecord,
     PairRecord,
     Record,
+    SearchRecord,
     SpanRecord,
     TagRecord,
     TextRecord,
@@ -80,7 +81,7 @@ def in_share(row: int, share: tuple[float, float]) -> bool:
 def _columns(record: Record) -> Iterator[tuple[str | None, str]]:
     match record:
         case PairRecord():
-            yield from ((c, t) for c, t in (("a", record.text_a), ("b", record.text_b)) if t != NOT_TRANSLATED)
+            yield from ((c, t) for c, t in (("a", record.text_a), ("b", record.text_b)) if t and t != NOT_TRANSLATED)
         case SpanRecord():
             yield from ((None, sentence) for sentence in split_sentences(record.context))
             yield None, record.question.strip()
@@ -92,5 +93,7 @@ def _columns(record: Record) -> Iterator[tuple[str | None, str]]:
             yield from ((str(index), choice) for index, choice in enumerate(record.choices))
         case TagRecord():
             yield None, join_words(record.words)
+        case SearchRecord():
+            yield None, record.text
         case TextRecord():
             yield "", record.text

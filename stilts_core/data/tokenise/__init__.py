@@ -5,9 +5,21 @@ from __future__ import annotations
 from stilts_core.data.tokenise.encoder import TextEncoder
 from stilts_core.data.tokenise.pairs import choices, pairs
 from stilts_core.data.tokenise.part import Part, join
-from stilts_core.data.tokenise.sentences import translations
+from stilts_core.data.tokenise.sentences import searched, translations
 from stilts_core.data.tokenise.spans import spans
 from stilts_core.data.tokenise.tagging import tagged
 from stilts_core.data.tokenise.text import blocks, parallel
 
-__all__ = ["Part", "TextEncoder", "blocks", "choices", "join", "pairs", "parallel", "spans", "tagged", "translations"]
+__all__ = [
+    "Part",
+    "TextEncoder",
+    "blocks",
+    "choices",
+    "join",
+    "pairs",
+    "parallel",
+    "searched",
+    "spans",
+    "tagged",
+    "translations",
+]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stilts_core.data.records import ChoiceRecord, PairRecord
-from stilts_core.data.tokenise.encoder import Encoded, TextEncoder
+from stilts_core.data.tokenise.encoder import Encoded, Frame, TextEncoder
 from stilts_core.data.tokenise.part import Part
 from stilts_core.data.tokenise.ragged import Ints, Pieces
 
@@ -15,25 +15,30 @@ WITHOUT_LABEL = -1
 
 
 def pairs(encoder: TextEncoder, records: Sequence[PairRecord], labels: Sequence[str], max_length: int) -> Part:
-    """Classification: one feature a pair; of a pair that is too long, the longer text loses its end first.
+    """Classification: one feature a pair or a text; of a pair that is too long, the longer text loses its end first.
 
     Columns: label (E), -1 where the file has none. Examples: id, label.
     """
-    encoded = encoder.encode([text for record in records for text in (record.text_a, record.text_b)])
-    first, second = encoded.of[0::2], encoded.of[1::2]
-    lengths = encoded.rows.lengths
-    room = max_length - encoder.pair.size
-    kept_first, kept_second = _longest_first(lengths[first], lengths[second], room)
-    pieces = _pieces(encoder, encoded, (first, 0, kept_first), (second, 0, kept_second))
+    if all(record.text_b is None for record in records):
+        frame, pieces, encoded, truncated = _single_texts(encoder, records, max_length)
+    else:
+        frame = encoder.pair
+        encoded = encoder.encode([text for record in records for text in (record.text_a, record.text_b or "")])
+        first, second = encoded.of[0::2], encoded.of[1::2]
+        lengths = encoded.rows.lengths
+        room = max_length - frame.size
+        kept_first, kept_second = _longest_first(lengths[first], lengths[second], room)
+        pieces = _pieces(encoder, encoded, (first, 0, kept_first), (second, 0, kept_second))
+        truncated = int(np.count_nonzero(lengths[first] + lengths[second] > room))
     number = {label: index for index, label in enumerate(labels)}
     label = [WITHOUT_LABEL if record.label is None else number[record.label] for record in records]
     return Part(
-        ids=_values(encoder, encoded, pieces),
+        ids=_values(encoder, frame, encoded, pieces),
         offsets=pieces.offsets,
         example_of=np.arange(len(records)),
         columns={"label": np.array(label, dtype=np.int32)},
         examples=[{"id": record.id, "label": record.label} for record in records],
-        counts={"truncated": int(np.count_nonzero(lengths[first] + lengths[second] > room)), **encoded.fertility},
+        counts={"truncated": truncated, **encoded.fertility},
     )
 
 
@@ -60,13 +65,26 @@ def choices(encoder: TextEncoder, records: Sequence[ChoiceRecord], max_length: i
     )
     label = [WITHOUT_LABEL if record.label is None else record.label for record in records]
     return Part(
-        ids=_values(encoder, encoded, pieces),
+        ids=_values(encoder, encoder.pair, encoded, pieces),
         offsets=pieces.offsets,
         example_of=example_of,
         columns={"label": np.array(label, dtype=np.int32)},
         examples=[{"id": record.id, "label": record.label} for record in records],
         counts={"truncated": int(np.count_nonzero(lengths[context] + lengths[choice] > room)), **encoded.fertility},
     )
+
+
+def _single_texts(
+    encoder: TextEncoder, records: Sequence[PairRecord], max_length: int
+) -> tuple[Frame, Pieces, Encoded, int]:
+    """Features of one text each, and how many lost their end."""
+    frame = encoder.single
+    encoded = encoder.encode([record.text_a for record in records])
+    lengths = encoded.rows.lengths[encoded.of]
+    room = max_length - frame.size
+    kept = np.minimum(lengths, room)
+    start = frame.size + encoded.rows.starts[encoded.of]
+    return frame, Pieces.of(frame.before, (start, kept), frame.after), encoded, int(np.count_nonzero(lengths > room))
 
 
 def _longest_first(first: Ints, second: Ints, room: int) -> tuple[Ints, Ints]:
@@ -94,5 +112,5 @@ def _pieces(encoder: TextEncoder, encoded: Encoded, first: Side, second: Side) -
     )
 
 
-def _values(encoder: TextEncoder, encoded: Encoded, pieces: Pieces) -> np.ndarray:
-    return np.concatenate((encoder.pair.ids, encoded.rows.values)).astype(encoder.dtype)[pieces.index]
+def _values(encoder: TextEncoder, frame: Frame, encoded: Encoded, pieces: Pieces) -> np.ndarray:
+    return np.concatenate((frame.ids, encoded.rows.values)).astype(encoder.dtype)[pieces.index]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 
-from stilts_core.data.records import SentencePairRecord
+from stilts_core.data.records import PairRecord, SearchRecord, SentencePairRecord
 from stilts_core.data.tokenise.encoder import TextEncoder
-from stilts_core.data.tokenise.part import Part
+from stilts_core.data.tokenise.pairs import pairs
+from stilts_core.data.tokenise.part import Part, join
 from stilts_core.data.tokenise.ragged import Pieces
 
 FOREIGN, ENGLISH = 0, 1
@@ -50,3 +52,47 @@ def translations(encoder: TextEncoder, records: Sequence[SentencePairRecord], ma
         ],
         counts=part.counts,
     )
+
+
+LOOKING, CANDIDATE = FOREIGN, ENGLISH
+
+
+def searched(encoder: TextEncoder, records: Sequence[SearchRecord], question_length: int, max_length: int) -> Part:
+    """Retrieval: what looks for others and what is looked for, in the order of the records.
+
+    Args:
+        question_length: tokens of a text that looks for others, out of ``max_length``; the candidates have the rest.
+            0: both have all of it.
+
+    Columns: side (E). Examples: id, keys (null where they are not known), and text where the record has it raw.
+    """
+    questions = question_length or max_length
+    parts: list[Part] = []
+    for run in _runs(records):
+        texts = [record.text for record in run]
+        if run[0].context is not None:
+            together = [PairRecord("", record.text, record.context or "", None) for record in run]
+            parts.append(pairs(encoder, together, (), max_length - question_length))
+        else:
+            candidates = run[0].candidate
+            parts.append(single_texts(encoder, texts, max_length - question_length if candidates else questions))
+    whole = join([Part(p.ids, p.offsets, p.example_of, {}, [{}] * (len(p.offsets) - 1), p.counts) for p in parts])
+    side = np.array([CANDIDATE if record.candidate else LOOKING for record in records], dtype=np.int8)
+    return Part(
+        ids=whole.ids,
+        offsets=whole.offsets,
+        example_of=whole.example_of,
+        columns={"side": side},
+        examples=[
+            {"id": record.id, "keys": None if record.keys is None else list(record.keys)}
+            | ({} if record.raw is None else {"text": record.raw})
+            for record in records
+        ],
+        counts=whole.counts,
+    )
+
+
+def _runs(records: Sequence[SearchRecord]) -> Iterator[list[SearchRecord]]:
+    """Neighbouring records that are encoded in the same way."""
+    for _, run in groupby(records, key=lambda record: (record.candidate, record.context is None)):
+        yield list(run)

@@ -1,4 +1,4 @@
-"""Accuracy over lines: XNLI, PAWS-X, Tatoeba, XCOPA."""
+"""Accuracy over lines: XNLI, PAWS-X, Tatoeba, XCOPA; with the F1 of one class: QQP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from stilts_core.errors import DataError
+from stilts_core.errors import DataError, MissingInputError
 
 
 def read_lines(path: Path) -> list[str]:
@@ -14,10 +14,17 @@ def read_lines(path: Path) -> list[str]:
 
     Raises:
         DataError: the file cannot be read, or is not UTF-8.
+        MissingInputError: it is not there.
     """
+    return [line.strip() for line in _raw_lines(path)]
+
+
+def _raw_lines(path: Path) -> list[str]:
     try:
         with path.open(encoding="utf-8") as lines:
-            return [line.strip() for line in lines]
+            return list(lines)
+    except FileNotFoundError as error:
+        raise MissingInputError(f"There is no file {path}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text: {error}.") from error
 
@@ -38,10 +45,10 @@ def read_choices(path: Path) -> list[object]:
         DataError: the file cannot be read, a line is no such object, or it is blank.
     """
     labels: list[object] = []
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(_raw_lines(path), start=1):
         try:
             labels.append(json.loads(line)["label"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path}:{number}: a JSON object with the key `label` is expected.") from error
     return labels
 
@@ -58,3 +65,19 @@ def accuracy(gold: Sequence[object], predicted: Sequence[object]) -> float:
         raise DataError("There is nothing to score: no gold label and no prediction.")
     correct = sum(g == p for g, p in zip(gold, predicted, strict=True))
     return correct / len(predicted) * 100
+
+
+def binary_f1(gold: Sequence[object], predicted: Sequence[object], positive: object = "1") -> float:
+    """F1 of one class, percent; 0 where nothing of it is right.
+
+    Raises:
+        DataError: different numbers of items.
+    """
+    if len(gold) != len(predicted):
+        raise DataError(f"{len(predicted)} predictions for {len(gold)} gold labels: the numbers must be equal.")
+    correct = sum(g == p == positive for g, p in zip(gold, predicted, strict=True))
+    if not correct:
+        return 0.0
+    precision = correct / sum(label == positive for label in predicted)
+    recall = correct / sum(label == positive for label in gold)
+    return 2 * precision * recall / (precision + recall) * 100

@@ -8,9 +8,7 @@ import numpy as np
 
 from stilts_core.data.dataset import Array
 from stilts_core.errors import DataError
-
-_BLOCK_BYTES = 64 * 2**20
-_BLOCK_COLUMNS = 2**16
+from stilts_core.evaluation import neighbours
 
 
 def normalised(vectors: Array) -> Array:
@@ -21,7 +19,10 @@ def normalised(vectors: Array) -> Array:
 
 
 def nearest(queries: Array, index: Array) -> Array:
-    """For each query the row of ``index`` with the highest cosine, the first one of equals; exact, in blocks.
+    """For each query the nearest row of ``index``, both normalised, the first one of equals; exact, in blocks.
+
+    That is the row with the highest cosine. A row of zeros cannot be normalised: its squared distance from a unit
+    vector is 1, which is that of a cosine of one half.
 
     Args:
         queries: (n, hidden).
@@ -31,20 +32,11 @@ def nearest(queries: Array, index: Array) -> Array:
         (n,) int64. Memory beyond the inputs' normalised copies is bounded, whatever n and m.
     """
     queries, index = normalised(queries), normalised(index)
-    columns = max(1, min(len(index), _BLOCK_COLUMNS))
-    rows = max(1, _BLOCK_BYTES // (4 * columns))
-    found = np.zeros(len(queries), dtype=np.int64)
-    for top in range(0, len(queries), rows):
-        block = queries[top : top + rows]
-        best = np.full(len(block), -np.inf, dtype=np.float32)
-        for left in range(0, len(index), columns):
-            cosine = block @ index[left : left + columns].T
-            candidate = cosine.argmax(axis=1)
-            value = cosine[np.arange(len(block)), candidate]
-            better = value > best
-            best[better] = value[better]
-            found[top : top + rows][better] = candidate[better] + left
-    return found
+    bonus = np.where(index.any(axis=1), np.float32(0), np.float32(0.5))
+    if bonus.any():
+        ones = np.ones(len(queries), dtype=np.float32)
+        queries, index = np.column_stack((queries, ones)), np.column_stack((index, bonus))
+    return neighbours.nearest(queries, index, 1).rows[:, 0]
 
 
 def english_order(english: Sequence[str]) -> list[int]:

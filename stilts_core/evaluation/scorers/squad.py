@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from stilts_core.errors import DataError
+from stilts_core.errors import DataError, MissingInputError
 from stilts_core.evaluation.scorers.arithmetic import running_sum
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -104,11 +104,11 @@ def score(
     exacts: list[float] = []
     f1s: list[float] = []
     for question in questions:
-        predicted = predictions.get(question.id)
-        if predicted is None:
+        if question.id not in predictions:
             exacts.append(0.0)
             f1s.append(0.0)
             continue
+        predicted = predictions[question.id]
         if not question.answers:
             raise DataError(
                 f"Question {question.id} has a prediction, but no gold answer.",
@@ -127,31 +127,55 @@ def read_questions(path: Path) -> list[Question]:
     """
     try:
         return [
-            Question(question["id"], tuple(answer["text"] for answer in question["answers"]))
-            for article in _read_json(path)
+            Question(question["id"], tuple(_text(answer["text"]) for answer in question.get("answers", ())))
+            for article in read_json(path)
             for paragraph in article["paragraphs"]
             for question in paragraph["qas"]
         ]
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not in the SQuAD layout: {error!r}.") from error
 
 
-def read_answers(path: Path) -> dict[str, str]:
-    """The predictions of a file: id → answer; of equal ids the last counts.
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def read_answers(path: Path, questions: Sequence[Question] = ()) -> dict[str, str]:
+    """The predictions of a file: id → answer; of equal ids the last counts. Nothing but text answers a question.
+
+    Args:
+        path: one JSON object. A list answers nothing: the reference programs take it so.
+        questions: what is answered for other ids is not looked at.
 
     Raises:
-        DataError: the file cannot be read, or is no object of texts.
+        DataError: the file cannot be read, is neither, or holds something else than a text for a question.
+        MissingInputError: it is not there.
     """
-    content = _read_json(path)
-    if not isinstance(content, dict) or not all(isinstance(answer, str) for answer in content.values()):
+    content = read_json(path)
+    if isinstance(content, list):
+        return {}
+    if not isinstance(content, dict):
         raise DataError(f"{path} must hold one JSON object that maps a question id to its answer, a text.")
+    for question in questions:
+        answer = content.get(question.id, "")
+        if not isinstance(answer, str):
+            raise DataError(f"{path}: the answer to question {question.id} is no text: {json.dumps(answer)[:40]}.")
     return content
 
 
-def _read_json(path: Path) -> Any:
-    """The root, or the value of its key ``data`` where it has one: predictions are read so as well."""
+def read_json(path: Path) -> Any:
+    """The root, or the value of its key ``data`` where it has one: predictions are read so as well.
+
+    Raises:
+        DataError: the file cannot be read, or is no JSON.
+        MissingInputError: it is not there.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
+        raise MissingInputError(f"There is no file {path}.") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as JSON: {error}.") from error
     return content["data"] if isinstance(content, dict) and "data" in content else content

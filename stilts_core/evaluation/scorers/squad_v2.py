@@ -48,15 +48,16 @@ def score(
     """Scores each question by its best gold answer; an empty prediction is the answer to a question without one.
 
     Args:
-        questions: of the gold file, each id once.
+        questions: of the gold file; of equal ids the last counts.
         predictions: id → answer; empty for none.
         null_scores: id → probability that there is no answer, 0 to 1.
         threshold: a question whose null score is over it counts as unanswered, whatever its prediction; 1 keeps all
             predictions.
 
     Raises:
-        DataError: a question stands twice, or has no prediction or no null score.
+        DataError: a question has no prediction or no null score.
     """
+    questions = _last_of_each(questions)
     _check(questions, predictions, null_scores)
     raw = _raw(questions, predictions)
     if null_scores is None:
@@ -79,8 +80,9 @@ def best_thresholds(
     order of ``null_scores``). The predictions must be the model's answers even where it prefers none.
 
     Raises:
-        DataError: a question stands twice, or has no prediction or null score; there is no question.
+        DataError: a question has no prediction or null score; there is no question.
     """
+    questions = _last_of_each(questions)
     _check(questions, predictions, null_scores)
     if not questions:
         raise DataError("There is nothing to score: no question.")
@@ -121,15 +123,15 @@ def _raw(questions: Sequence[Question], predictions: Mapping[str, str]) -> Answe
     return AnswerScores(tuple(exacts), tuple(f1s))
 
 
+def _last_of_each(questions: Sequence[Question]) -> list[Question]:
+    return list({question.id: question for question in questions}.values())
+
+
 def _check(
     questions: Sequence[Question], predictions: Mapping[str, str], null_scores: Mapping[str, float] | None
 ) -> None:
-    seen: set[str] = set()
     for question in questions:
-        if question.id in seen:
-            raise DataError(f"Question {question.id} stands twice in the gold file.")
         if question.id not in predictions:
             raise DataError(f"Question {question.id} has no prediction.", hint="An empty text says: no answer.")
         if null_scores is not None and question.id not in null_scores:
             raise DataError(f"Question {question.id} has no null score.")
-        seen.add(question.id)

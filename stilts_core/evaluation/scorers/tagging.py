@@ -21,6 +21,7 @@ from stilts_core.evaluation.scorers.accuracy import read_lines
 Sentences = Sequence[Sequence[str]]
 Version = Literal["0.0.12", "1.2.2"]
 OUTSIDE = "O"
+_NO_TYPE = 0  # what both start with: the empty type
 
 
 def read_tags(path: Path) -> list[list[str]]:
@@ -144,7 +145,7 @@ class _ChunkEnds:
     """Finds chunks; tags and types keep their numbers from one call to the next, so that results compare."""
 
     def __init__(self, version: Version) -> None:
-        self.types: dict[str, int] = {}
+        self.types: dict[str, int] = {"": _NO_TYPE}
         self._split = {"0.0.12": _type_0_0_12, "1.2.2": _type_1_2_2}[version]
         self._tags: dict[str, int] = {}
 
@@ -161,7 +162,7 @@ class _ChunkEnds:
 
         now, kind = prefixes[ids], types[ids]
         before = np.concatenate([[ord("O")], now[:-1]])
-        kind_before = np.concatenate([[-1], kind[:-1]])
+        kind_before = np.concatenate([[_NO_TYPE], kind[:-1]])
         other = kind != kind_before
         ends = _among(before, "ES") | (_among(before, "BI") & _among(now, "BSO")) | (~_among(before, "O.") & other)
         starts = _among(now, "BS") | (_among(now, "EI") & _among(before, "ESO")) | (~_among(now, "O.") & other)

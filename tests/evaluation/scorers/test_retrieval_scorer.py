@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stilts_core.errors import DataError
-from stilts_core.evaluation.scorers import retrieval
 from stilts_core.evaluation.scorers.retrieval import accuracy, english_order, nearest, normalised
 
 FOREIGN = np.array([(1, 0), (0, 1), (5, 5)], dtype=np.float32)
@@ -35,18 +34,19 @@ def test_accuracy():
         accuracy(np.zeros(0))
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40), st.integers(1, 7))
-def test_blocks_do_not_matter(seed, queries, rows, block):
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40))
+def test_one_of_the_nearest_is_found(seed, queries, rows):
     rng = np.random.default_rng(seed)
     # Small whole numbers make many exact ties.
     one, other = rng.integers(-2, 3, (queries, 3)), rng.integers(-2, 3, (rows, 3))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrieval, "_BLOCK_BYTES", 4 * block)
-        patch.setattr(retrieval, "_BLOCK_COLUMNS", block)
-        found = nearest(one, other)
-    cosine = normalised(one) @ normalised(other).T
-    best = cosine.max(axis=1)
-    assert np.allclose(cosine[np.arange(queries), found], best, atol=1e-6)
+    found = nearest(one, other)
+    distance = np.square(normalised(one)[:, None] - normalised(other)).sum(axis=2)
+    assert np.allclose(distance[np.arange(queries), found], distance.min(axis=1), atol=1e-6)
+
+
+def test_a_row_of_zeros_is_nearer_than_a_cosine_below_one_half():
+    index = np.array([(1, 0), (0, 0), (0, 1)], dtype=np.float32)
+    assert nearest(np.array([(-1, -0.1), (1, 0.1), (0, 0)], dtype=np.float32), index).tolist() == [1, 0, 1]
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 100))

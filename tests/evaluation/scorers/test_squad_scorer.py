@@ -92,12 +92,20 @@ def test_readers_take_data_and_the_last_of_equal_keys(tmp_path):
     assert read_answers(answers) == {"q": "2"}
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"q": 1}'])
+def test_a_list_answers_nothing_and_other_ids_are_not_looked_at(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text("[1]", encoding="utf-8")
+    assert read_answers(path) == {}
+    path.write_text('{"q": 1, "r": "x"}', encoding="utf-8")
+    assert score([Question("r", ("x",))], read_answers(path, [Question("r", ())])).exact == (1.0,)
+
+
+@pytest.mark.parametrize("text", ["", "1", '{"q": 1}', '{"q": null}', '\ufeff{"q": ""}'])
 def test_readers_refuse_other_files(tmp_path, text):
     path = tmp_path / "x.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(DataError):
-        read_answers(path)
+        read_answers(path, [Question("q", ())])
     with pytest.raises(DataError):
         read_questions(path)
 
