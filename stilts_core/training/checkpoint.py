@@ -12,7 +12,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -127,11 +127,14 @@ class StoredCheckpoint:
         grace: float = 20.0,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self._place, self._facts, self._cadence, self._device, self._grace = place, facts, cadence, device, grace
+        self._facts, self._cadence, self._device, self._grace = facts, cadence, device, grace
         self.rank, self.ranks = distributed.get_rank(), distributed.get_world_size()
         self._say = say if self.rank == 0 else lambda text: None
         # Of its own, so that what the threads say to each other never mixes with the training's collectives.
         self._group: Any = distributed.new_group(backend="gloo", timeout=_PATIENCE) if self.ranks > 1 else None
+        # Nodes of a group may have claimed the attempt under names of their own; a state lies under one.
+        attempt = Attempt.model_validate(self._share(lambda: place.attempt.model_dump()))
+        self._place = replace(place, attempt=attempt)
         self._snapshot: Snapshot | None = None
         self._upload: threading.Thread | None = None
         self._saved_step = 0

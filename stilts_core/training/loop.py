@@ -140,7 +140,8 @@ def train(
         _seed_dropout(_dropout_seed(schedule.seed, step, engine.rank), device)
         shares = batch.split(engine.ranks, max(1, budget >> halvings))[engine.rank]
         # The loss, and over all ranks the wish to save and the wish to stop.
-        said = torch.tensor([0.0, checkpoint.wanted(step + 1), stop_requested()], dtype=torch.float64)
+        due = step + 1 < total and checkpoint.wanted(step + 1)
+        said = torch.tensor([0.0, due, stop_requested()], dtype=torch.float64)
         with _memory_watched(step + 1, total):
             for place, rows in enumerate(shares):
                 # A rank without rows takes part in the collectives with a row that weighs nothing.

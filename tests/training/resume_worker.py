@@ -2,7 +2,8 @@
 
 ``FOLDER NAME:ZERO-RANKS@STOP,ZERO-RANKS@STOP,ZERO-RANKS...``: each NAME is one training in as many attempts as there
 are layouts, each of which but the last is asked to stop while it does step STOP (with an ``e``: during the evaluation
-after it). All attempts of a name share the store ``FOLDER/stores/NAME``.
+after it). All attempts of a name share the store ``FOLDER/stores/NAME``. A layout with a ``d`` before it finds the
+newest state damaged, one with an ``m`` its manifest.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from stilts_core.modeling.masking import Vocabulary
 from stilts_core.modeling.model import new_task_model
 from stilts_core.storage.attempts import Claim, claim_attempt, new_attempt
 from stilts_core.storage.folder import FolderStore
+from stilts_core.storage.resume import list_states, resume_prefix
 from stilts_core.training.cadence import Cadence
 from stilts_core.training.checkpoint import Facts, Place, StoredCheckpoint
 from stilts_core.training.engine import Engine, preload
@@ -114,10 +116,19 @@ def body(
     }
 
 
+def damage(store: Path, name: str) -> None:
+    path = store / resume_prefix(FINGERPRINT) / list_states(FolderStore(store), FINGERPRINT)[0] / name
+    data = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:] if name != "manifest.json" else data[:-9])
+
+
 def one(folder: Path, name: str, attempt: int, layout: str) -> None:
-    layout, _, stop = layout.partition("@")
-    zero_stage, ranks, *examples = map(int, layout.split("-"))
     store = folder / "stores" / name
+    if layout[0] in "dm":
+        damage(store, "manifest.json" if layout[0] == "m" else "rank-00001.safetensors")
+    layout, _, stop = layout.lstrip("dm").partition("@")
+    zero_stage, ranks, *examples = map(int, layout.split("-"))
     claim = Claim(host="here", claimed="2030-01-01T00:00:00Z")
     claim_attempt(FolderStore(store), FINGERPRINT, new_attempt(attempt), claim)
     try:

@@ -32,6 +32,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     trainings = {f"whole-{layout}": layout for layout in LAYOUTS}
     trainings |= {f"cut-{layout}": f"{layout}@6,{layout}" for layout in LAYOUTS}
     trainings["evaluating"] = "2-2@8e,2-2"
+    trainings["damaged"] = "2-2@8,m2-2@10,d2-2"
     trainings["moved"] = "2-2@5,3-2@9,0-1"
     trainings["other"] = "0-1@5,0-1-1"
     command = [sys.executable, str(WORKER), str(root), *(f"{name}:{layouts}" for name, layouts in trainings.items())]
@@ -60,6 +61,16 @@ def test_a_stop_in_an_evaluation_goes_on_with_that_evaluation(results: Results) 
     (whole,), (first, last) = results["whole-2-2"], results["evaluating"]
     assert first["stopped"] == "in the evaluation"
     assert last["steps"] == list(range(9, 15))
+    assert outcome(last) == outcome(whole)
+
+
+def test_damaged_states_are_passed_over_and_that_is_said(results: Results) -> None:
+    (whole,), (_, second, last) = results["whole-2-2"], results["damaged"]
+    assert "is damaged, and is passed over" in second["said"][0]
+    assert "going on after step 6, saved by attempt 001-t1" in second["said"][1]
+    assert second["steps"] == [7, 8, 9, 10]
+    assert "the state saved after step 10 is damaged, and is passed over: " in last["said"][0]
+    assert last["said"][1].startswith("going on after step 9, saved by attempt 002-t2")
     assert outcome(last) == outcome(whole)
 
 
