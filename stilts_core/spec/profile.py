@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stilts_core.catalog.models import Name
 from stilts_core.model import API_VERSION, Frozen
@@ -56,6 +56,13 @@ class Training(Frozen):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     save_steps: PositiveInt | None = None
     save_seconds: PositiveFloat | None = None
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _not_fp16(cls, value: Any) -> Any:
+        if value == "fp16":
+            raise ValueError("fp16 is not offered, since mT5 and mDeBERTa overflow in it; take bf16, fp32 or auto")
+        return value
 
 
 class Retries(Frozen):

@@ -39,7 +39,8 @@ from stilts_core.data.tokenise import (
 from stilts_core.data.tokenise.encoder import use_threads
 from stilts_core.data.vocabulary import balanced, train_tokenizer
 from stilts_core.errors import DataError, MissingInputError, SpecError, StoppedError
-from stilts_core.planning.plan import DataFile, EncoderSource, TaskParams, TextParams, TokenizerParams
+from stilts_core.planning.plan import DataFile, TaskParams, TextParams, TokenizerParams
+from stilts_core.stages.adapter import tokenizer_of
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.keeping import KeptFiles, parts_of
 
@@ -116,7 +117,7 @@ def _tokenizer(context: StageContext, params: TokenizerParams) -> dict[str, Any]
 
 
 def _text(context: StageContext, params: TextParams) -> dict[str, Any]:
-    encoder = _encoder(context, params.encoder)
+    encoder = tokenizer_of(context, params.encoder, max_length=params.sequence_length, head=Head.MLM)
     plain = _Writer(encoder, Head.MLM)
     kept = _kept(context)
     aligned: list[tuple[str, list[str], list[tuple[str, str, str]]]] = []
@@ -166,7 +167,7 @@ def _group(source: InputFile, record: TextRecord) -> tuple[str, str, str]:
 def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
     if params.head is Head.MLM:
         raise SpecError(f"The task {params.task} is masked text; its stage prepares `text`.")
-    encoder = _encoder(context, params.encoder)
+    encoder = tokenizer_of(context, params.encoder, max_length=params.max_length, head=params.head)
     sources = list(_files(context, "reading"))
     named = next((source for source in sources if source.split == LABELS), None)
     if named is not None:
@@ -399,15 +400,3 @@ def _local(context: StageContext, file: DataFile) -> Path:
 def _stop_if_asked(context: StageContext) -> None:
     if context.stop_requested():
         raise StoppedError("Stopped on request, between two files.")
-
-
-def _encoder(context: StageContext, source: EncoderSource | None) -> TextEncoder:
-    """The tokenizer of a parent, or of an encoder that exists before the study."""
-    if "tokenizer" in context.inputs:
-        return TextEncoder.load(context.inputs["tokenizer"] / "tokenizer")
-    if "encoder" in context.inputs:
-        folder = context.inputs["encoder"]
-        return TextEncoder.load(folder / "encoder" if (folder / "encoder").is_dir() else folder)
-    if source is None:
-        raise SpecError(f"The stage {context.stage.label} has neither a tokenizer nor an encoder.")
-    return TextEncoder.load(source.location, source.revision)

@@ -59,7 +59,7 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     )
     params = params.model_copy(update={"tasks": tasks})
     streams = [
-        _stream(task, dataset, location, params.seed + at)
+        _stream(task, dataset, location, revision, params.seed + at)
         for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True))
     ]
     kinds = [(task.head, len(task.labels)) for task in params.tasks]
@@ -88,7 +88,7 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
         engine.close()
     if rank.rank != 0:
         return {}
-    _commit(context, model, weights, kinds, location, own_head)
+    _commit(context, model, weights, kinds, location, revision, own_head)
     (context.out / "history.json").write_text(json.dumps(_record(history)) + "\n", encoding="utf-8")
     return _metrics(params, history, steps) | adopted
 
@@ -118,12 +118,12 @@ def _model(
     return model, adopted
 
 
-def _stream(task: TrainTask, dataset: Dataset, location: str | Path, seed: int) -> Stream:
+def _stream(task: TrainTask, dataset: Dataset, location: str | Path, revision: str | None, seed: int) -> Stream:
     if task.head is Head.MLM:
         return MaskedStream(
             dataset,
             batch_size=task.hyper.batch_size,
-            vocabulary=read_vocabulary(location),
+            vocabulary=read_vocabulary(location, revision),
             probability=task.hyper.mlm_probability,
             seed=seed,
         )
@@ -200,10 +200,11 @@ def _commit(
     weights: Mapping[str, Tensor],
     kinds: list[tuple[Head, int]],
     location: str | Path,
+    revision: str | None,
     own_head: Mapping[str, Tensor] | None,
 ) -> None:
     encoder = {name.removeprefix("encoder."): t for name, t in weights.items() if name.startswith("encoder.")}
-    write_encoder(context.out / "encoder", model.encoder, encoder, location)  # type: ignore[arg-type]
+    write_encoder(context.out / "encoder", model.encoder, encoder, location, revision)  # type: ignore[arg-type]
     heads = {name.removeprefix("heads."): t for name, t in weights.items() if name.startswith("heads.")}
     write_heads(context.out, kinds, heads)
     masked = next((str(at) for at, (head, _) in enumerate(kinds) if head is Head.MLM), None)

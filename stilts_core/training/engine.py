@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from stilts_core.catalog.models import Hyper
 from stilts_core.modeling.dropout import use_bit_dropout
+from stilts_core.modeling.encoder import encoder_traits
 from stilts_core.modeling.inference import autocast
 from stilts_core.training.shards import Piece
 
@@ -132,6 +133,11 @@ class Engine:
     def width(self) -> int:
         """Hidden size of the encoder."""
         return int(self._engine.module.encoder.config.hidden_size)
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The precisions that the encoder's architecture stands."""
+        return encoder_traits(self._engine.module.encoder).precisions
 
     def backward(
         self, task: int, batch: Mapping[str, Tensor], scale: float, *, dtype: torch.dtype, last: bool

@@ -113,7 +113,7 @@ def train(
     total = len(schedule.order)
     budget = micro_tokens or MICRO_TOKENS[device.type]
     tokens = min(budget, schedule.tokens_per_step() / engine.ranks)
-    dtype = pick_precision(precision, device, width=engine.width, tokens=tokens)
+    dtype = pick_precision(precision, device, width=engine.width, tokens=tokens, safe=engine.precisions)
     patience = schedule.hyper.patience if score_dev else 0
     interval = evaluation_interval(schedule) if patience else total
     position = Position.beginning(len(schedule.streams))
