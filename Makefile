@@ -94,6 +94,13 @@ types: $(VENV)/.dev ## strict typing
 test: $(VENV)/.dev ## every test of one machine
 	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
 
+SEEDS ?= 10
+FROM ?= 0
+
+.PHONY: test-faults
+test-faults: $(VENV)/.dev ## a small study under SEEDS=10 schedules of faults, numbered from FROM=0, and what held
+	@PYTHONPATH=tests $(BIN)/python -m faults --seeds $(SEEDS) --from $(FROM)
+
 .PHONY: check
 check: lint types test ## lint, types and tests
 

@@ -35,6 +35,7 @@ GROUPS = {
     "Getting ready": {
         "doctor": "Check machine or cluster, store and data, and say what to do.",
         "data": "Index and check the folder or bucket that holds the data.",
+        "gc": "Remove from a store what nothing needs any more.",
         "schema": "Print the JSON Schema of a study or a profile, for editors.",
     },
 }
