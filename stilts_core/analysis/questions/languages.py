@@ -220,8 +220,8 @@ def _table(found: Sequence[Comparison]) -> Table:
             Cell(one.target),
             Cell(one.where, sub=words.counted(len(one.languages), "language") if one.languages else ""),
             Cell(words.signed(one.interval.estimate), sub=_ends(one.interval), flag="●" if one.shown else ""),
-            Cell(words.NOTHING if np.isnan(one.adjusted) else f"{one.adjusted:.3f}", sub=f"of {one.family}"),
-            Cell(words.NOTHING if one.wilcoxon is None else f"{one.wilcoxon.p:.3f}"),
+            Cell(words.p_value(one.adjusted), sub=f"of {one.family}"),
+            Cell(words.NOTHING if one.wilcoxon is None else words.p_value(one.wilcoxon.p)),
         )
         for one in found
     )
