@@ -2,10 +2,10 @@
 
 *Order.* Curricula that are named ``A-B`` and ``B-A`` are the same two tasks in either order; ``A.B`` is both at once.
 The order effect is the score after A then B less that after B then A, paired over seeds. *Forgetting* is what a
-sequence has lost on a task between the step that taught it and its end. *Similarity.* Methods that rank single tasks for
-a target without training on it are compared with the gains: rank correlations, nDCG, and the regret of trying the first
-k, beside a random order. *Recommendation.* The curriculum with the largest mean gain, chosen on all seeds but one and
-reported on that one, for each in turn, so that its expected gain is not the largest of several.
+sequence has lost on a task between the step that taught it and its end. *Similarity.* Methods that rank single tasks
+for a target without training on it are compared with the gains: rank correlations, nDCG, and the regret of trying the
+first k, beside a random order. *Recommendation.* The curriculum with the largest mean gain, chosen on all seeds but one
+and reported on that one, for each in turn, so that its expected gain is not the largest of several.
 
 Metrics of the table: ``similarity_NAME`` (curriculum and target; language ``-``), ``cost_NAME`` (seconds; the same or
 for target ``-``), ``after_N_TASK`` (a curriculum's score on TASK after its step N; target and language ``-``).
@@ -298,15 +298,15 @@ def _figure(effects: Sequence[Effect]) -> Iterator[DotPlot]:
     scale = scale_for([0.0, *(value for one in mine for value in one.pairs)])
     rows: dict[str, dict[str, tuple[float, ...]]] = {}
     for one in mine:
-        rows.setdefault(f"{one.first} less {one.second}", {})[one.target] = one.pairs
+        rows.setdefault(one.first, {})[one.target] = one.pairs
     yield DotPlot(
-        caption="Order effects, points: a tick for each pair of runs, a mark for their mean. The dashed line is no "
-        "effect.",
+        caption="Order effects, points, each sequence less its reverse: a tick for each pair of runs, a mark for their "
+        "mean. The dashed line is no effect.",
         axis=axis(scale),
         rows=tuple(
             (
                 name,
-                name.split(" ")[0],
+                name,
                 dot_row([Dots(t, Style(place + 1), found.get(t, ())) for place, t in enumerate(targets)], scale, 0.0),
             )
             for name, found in rows.items()
