@@ -28,6 +28,7 @@ GROUPS = {
     "Its results": {
         "results": "Write the tables of whatever has committed so far.",
         "report": "Write the report of a study as one HTML file.",
+        "analyse": "Analyse a results table from anywhere, without a store.",
         "score": "Score predictions from anywhere, as the official programs do.",
         "export": "Write predictions as submissions to a leaderboard, checked.",
     },
