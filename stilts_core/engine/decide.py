@@ -24,7 +24,8 @@ class Limits:
     """What a run may use.
 
     Attributes:
-        application, infrastructure: attempts beyond the first that failures of each kind may cost a stage.
+        application, infrastructure: attempts beyond the first that failures of each kind may cost a stage; that of
+            the application anew whenever an attempt has saved a later step than all before.
         backoff: seconds before the second attempt; doubled for each further one, up to ``backoff_cap``.
     """
 
@@ -153,7 +154,8 @@ class _Round:
         if failed:
             last = failed[-1]
             budget = charge(last)
-            count = sum(charge(observation) is budget for observation in failed)
+            since = _last_advance(failed) if budget is Budget.APPLICATION else 0
+            count = sum(charge(observation) is budget for observation in failed[since:])
             if count > self.limits.allowed(budget) and not (self.stopping and last.exit_code == _STOPPED):
                 return Status(State.FAILED, describe_end(last), last.attempt, last.exit_code)
             wait = min(self.limits.backoff * 2 ** (len(failed) - 1), self.limits.backoff_cap)
@@ -230,6 +232,15 @@ class _Round:
 
 
 _STOPPED = 75
+
+
+def _last_advance(failed: Sequence[Observation]) -> int:
+    """The place of the last attempt that got further than all before it; 0 where none did."""
+    place = furthest = 0
+    for at, seen in enumerate(failed):
+        if seen.saved > furthest:
+            place, furthest = at, seen.saved
+    return place
 
 
 def _held_against(ended: Sequence[Observation], withdrawn: int) -> Sequence[Observation]:

@@ -13,19 +13,21 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from stilts_core.engine.backend import Backend, Observation
-from stilts_core.engine.decide import Decision, Limits, Start, decide, describe_end
+from stilts_core.engine.decide import Decision, Limits, Start, charge, decide, describe_end
 from stilts_core.engine.graph import Graph
 from stilts_core.engine.states import FINAL, Status, stamp
-from stilts_core.errors import DamagedInputError, StorageError
-from stilts_core.planning.plan import Stage
+from stilts_core.errors import Budget, DamagedInputError, StorageError
+from stilts_core.planning.plan import Stage, StageKind
 from stilts_core.stages.snapshot import Phase
 from stilts_core.storage.attempts import Outcome, put_log, record_outcome
 from stilts_core.storage.base import Store
 from stilts_core.storage.generations import Head, read_heads
 from stilts_core.storage.repair import DamagedStageError, explain_repair
+from stilts_core.storage.resume import furthest_step
 from stilts_core.storage.withdraw import withdraw
 
 _AFTER_KILL_SECONDS = 1.0
+_WITH_STATES = frozenset({StageKind.TRAIN, StageKind.PRETRAIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Driver:
         self._turns = 0  # how often what is known of the store has changed
         self._statuses: dict[str, Status] = {}
         self._settled: set[tuple[str, int]] = set()  # ended attempts whose stage was looked up after their end
+        self._saved: dict[tuple[str, int], int] = {}  # ended attempts that a step was saved by → that step
         self._deadline: float | None = None  # set once the run is being stopped
         self._word = ""
         self._decision: Decision | None = None
@@ -172,6 +175,7 @@ class Driver:
                 self._next_sweep = now + self._pace.sweep
             for key in fresh:
                 if key[0] in wanted:
+                    self._look_for_step(ended[key])
                     self._settled.add(key)
                     self._record_end(ended[key])
             self._store_failing_since = None
@@ -180,7 +184,7 @@ class Driver:
         return [
             replace(seen, phase=Phase.COMMITTING)
             if seen.phase is Phase.ENDED and (seen.fingerprint, seen.attempt) not in self._settled
-            else seen
+            else replace(seen, saved=self._saved.get((seen.fingerprint, seen.attempt), seen.saved))
             for seen in observations
         ]
 
@@ -211,6 +215,14 @@ class Driver:
                 self._committed.discard(name)
                 self._lost.add(name)
                 self._listener.note(f"{self._graph.labels[name]} runs again: {_loss(head)}.")
+
+    def _look_for_step(self, seen: Observation) -> None:
+        """Note how far a training that failed by itself has saved its state."""
+        if seen.fingerprint in self._committed or charge(seen) is not Budget.APPLICATION:
+            return
+        if self._stages[seen.fingerprint].kind in _WITH_STATES:
+            step = furthest_step(self._store, seen.fingerprint, seen.stored)
+            self._saved[seen.fingerprint, seen.attempt] = step
 
     def _endure(self, error: StorageError, now: float) -> None:
         if self._store_failing_since is None:
