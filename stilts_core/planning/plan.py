@@ -156,6 +156,7 @@ class TrainTask(Frozen):
     Attributes:
         hyper: what belongs to the task alone (batch size, lengths, development sample); in a mix the other settings
             are those of the step.
+        pooling: of a dual encoder, as in `catalog.models.Retrieval.trained`; None for other heads.
     """
 
     task: str
@@ -164,6 +165,7 @@ class TrainTask(Frozen):
     null_answers: bool = False
     metric: Metric | None = None
     hyper: Hyper
+    pooling: Literal["mean", "cls"] | None = None
     presentational: ClassVar[frozenset[str]] = frozenset({"task"})
 
 

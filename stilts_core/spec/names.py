@@ -53,7 +53,9 @@ HEADS = {
     "parallel-lines": Head.RETRIEVAL,
     "bucc": Head.RETRIEVAL,
     "lareqa-json": Head.RETRIEVAL,
+    "squad-sentences": Head.RETRIEVAL,
     "mewslix-jsonl": Head.RETRIEVAL,
+    "mewslix-pairs": Head.RETRIEVAL,
     "text-lines": Head.MLM,
 }
 LABEL_FORMATS = frozenset({"label-lines", "label-json"})
@@ -141,7 +143,7 @@ class _Check:
         if use.mlm is not None:
             self._masked(use, task, place)
         elif task.head is Head.RETRIEVAL:
-            self.say(f"{task.name} has no training and cannot be a step of a curriculum", *place, "task")
+            self.say(f"{task.name} is retrieval, which cannot be a step of a curriculum", *place, "task")
         elif not (task.train or task.parts):
             other = f"; its training set is that of {task.train_on}" if task.train_on else ""
             self.say(f"{task.name} has no training set of its own{other}", *place, "task")
@@ -165,10 +167,10 @@ class _Check:
         if task.head is Head.RETRIEVAL and task.metric is not Metric.RETRIEVAL_ACCURACY and target.rows != _WHOLE:
             self.say(f"the rows of {task.name} belong to each other; it takes a `limit`", *place, "rows")
         if task.head is Head.RETRIEVAL:
-            for option in ("train_limit", "few_shot", "translate_train"):
-                if getattr(target, option) is not None:
-                    self.say(f"{task.name} has no training", *place, option)
+            self._retrieval(target, task, place)
             return
+        if not target.training:
+            self.say(f"only a retrieval target can do without training; {task.name} needs it", *place, "training")
         if target.rows != _WHOLE:
             self.say(f"only a retrieval target has rows; {task.name} takes a `limit`", *place, "rows")
         source = self._catalogue.tasks.get(task.train_on) if task.train_on else task
@@ -183,6 +185,20 @@ class _Check:
             held = dict.fromkeys(c for s in sources for c in self._catalogue.source_languages(task, s) if c != "en")
             here = (*place, "few_shot", "languages")
             self._codes(target.few_shot.languages, held, f" with labelled examples of {task.name}", here)
+
+    def _retrieval(self, target: Target, task: Task, place: Place) -> None:
+        """The options of a retrieval target, which may be trained, and then in English alone."""
+        source = self._catalogue.tasks.get(task.train_on) if task.train_on else task
+        learns = source is not None and bool(source.train)
+        if not learns and "training" in target.model_fields_set and target.training:
+            self.say(f"{task.name} has no training set", *place, "training")
+        for option in ("train_limit", "few_shot", "translate_train"):
+            if getattr(target, option) is None:
+                continue
+            if not (learns and target.training):
+                self.say(f"{task.name} has no training", *place, option)
+            elif option != "train_limit":
+                self.say(f"{task.name} is trained on its English set alone", *place, option)
 
     def override(self, override: Override, place: Place) -> None:
         match = override.match

@@ -213,6 +213,7 @@ class Target(Frozen):
         rows: retrieval only: the share of rows, as in ``TextFile``, that is evaluated.
         few_shot: learn a few examples of other languages too.
         translate_train: train on the training set in other languages too.
+        training: retrieval only: ``false`` scores the encoder as it is, also where the task has a training set.
     """
 
     task: Name
@@ -224,6 +225,7 @@ class Target(Frozen):
     rows: Rows = (0.0, 1.0)
     few_shot: FewShot | None = None
     translate_train: TranslateTrain | None = None
+    training: bool = True
 
     @model_validator(mode="before")
     @classmethod

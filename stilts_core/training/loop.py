@@ -15,6 +15,7 @@ from torch import Tensor
 from stilts_core.catalog.models import Hyper
 from stilts_core.errors import DeviceMemoryError, DivergedError, StoppedError
 from stilts_core.modeling.inference import MICRO_TOKENS, pick_precision
+from stilts_core.training.dual import told_apart
 from stilts_core.training.engine import Engine, learning_rate
 from stilts_core.training.streams import Stream
 
@@ -134,6 +135,7 @@ def train(
         shares = batch.split(engine.ranks, budget)[engine.rank]
         loss = torch.zeros(2, dtype=torch.float64)
         try:
+            batch = told_apart(engine, task, batch, shares, device, dtype)
             for place, rows in enumerate(shares):
                 # A rank without rows takes part in the collectives with a row that weighs nothing.
                 tensors = batch.tensors(rows if len(rows) else np.zeros(1, dtype=np.int64), device)
