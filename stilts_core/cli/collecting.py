@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from stilts_core.errors import StorageError
 
 if TYPE_CHECKING:
+    from stilts_core.analysis.analyse import Analysis
     from stilts_core.analysis.collected import Collected
     from stilts_core.engine.states import Status
 
@@ -29,11 +30,17 @@ def gap_reasons(statuses: Mapping[str, Status]) -> dict[str, str]:
     """Fingerprint → why a stage has not committed, for the stages that have not."""
     from stilts_core.engine.states import GOOD
 
-    return {
-        name: f"{status.state.value}: {status.why}" if status.why else status.state.value
-        for name, status in statuses.items()
-        if status.state not in GOOD
-    }
+    return {name: _gap_reason(status, statuses) for name, status in statuses.items() if status.state not in GOOD}
+
+
+def _gap_reason(status: Status, statuses: Mapping[str, Status]) -> str:
+    """What a stage is, and why; of one that is blocked also why the first of those that failed did."""
+    from stilts_core.errors import DivergedError
+
+    word = "diverged" if status.exit_code == DivergedError.exit_code else status.state.value
+    culprit = statuses.get(status.blocked_by[0]) if status.blocked_by else None
+    more = "" if culprit is None else f". It {_gap_reason(culprit, statuses)}"
+    return (f"{word}: {status.why}" if status.why else word) + more
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
@@ -56,7 +63,7 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
     return written
 
 
-def gain_lines(collected: Collected) -> Iterator[str]:
+def gain_lines(collected: Collected | Analysis) -> Iterator[str]:
     """The gains as a table in plain text: a row for each curriculum (and encoder), a column for each target."""
     from stilts_core.analysis.report.words import NOTHING, score, signed
     from stilts_core.analysis.summary import ALL_TARGETS

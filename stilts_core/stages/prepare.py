@@ -44,6 +44,7 @@ from stilts_core.errors import DataError, MissingInputError, SpecError, StoppedE
 from stilts_core.planning.plan import DataFile, TaskParams, TextParams, TokenizerParams
 from stilts_core.stages.adapter import tokenizer_of
 from stilts_core.stages.context import Progress, StageContext
+from stilts_core.stages.keeping import KeptFiles, parts_of
 
 SAMPLE_SEED = 0  # a limited set is the same in every study; of parallel files, the same rows in every language
 LABELS = "labels"  # the role of the file that a task's list of labels is read from
@@ -120,11 +121,13 @@ def _tokenizer(context: StageContext, params: TokenizerParams) -> dict[str, Any]
 def _text(context: StageContext, params: TextParams) -> dict[str, Any]:
     encoder = tokenizer_of(context, params.encoder, max_length=params.sequence_length, head=Head.MLM)
     plain = _Writer(encoder, Head.MLM)
+    kept = _kept(context)
     aligned: list[tuple[str, list[str], list[tuple[str, str, str]]]] = []
     for source, sides in _texts(context):
         for language, records in sides:
             texts = [record.text for record in records]
-            plain.add("text", language, source.file.role, blocks(encoder, texts, params.sequence_length))
+            part = kept(lambda: blocks(encoder, texts, params.sequence_length))  # noqa: B023
+            plain.add("text", language, source.file.role, part)
             if source.file.parallel:
                 aligned.append((language, texts, [_group(source, record) for record in records]))
     metrics = {"text": plain.write(context.out / "text")}
@@ -177,10 +180,12 @@ def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
         _check_records(source, records, params)
     read_files += _pools(source for source, _ in read_files)
     writer = _Writer(encoder, params.head)
+    kept = _kept(context)
     for number, (source, records) in enumerate(_limited(read_files, params)):
         context.report(Progress(number, len(read_files), f"tokenising {source.language}"))
         _stop_if_asked(context)
-        writer.add(source.split, source.language, source.file.role, _tokenised(encoder, records, params))
+        part = kept(lambda: _tokenised(encoder, records, params))  # noqa: B023
+        writer.add(source.split, source.language, source.file.role, part)
     return writer.write(context.out / "data", **({} if named is None else {"labels": params.labels}))
 
 
@@ -240,6 +245,10 @@ def _tokenised(encoder: TextEncoder, records: Sequence[Any], params: TaskParams)
         return with_answers(part, answer_distances(records)) if learns else part
     part = translations(encoder, records, params.max_length)
     return with_answers(part, np.repeat([len(records), 0], len(records)).astype(np.int32)) if learns else part
+
+
+def _kept(context: StageContext) -> KeptFiles:
+    return KeptFiles(parts_of(context), context.out.parent / "kept")
 
 
 def _limited(

@@ -98,6 +98,9 @@ def test_the_page_has_every_section(page: str) -> None:
         "Answer",
         "Arms",
         "Gains",
+        "What the gains rest on",
+        "The best curriculum of each target",
+        "Runs that went wrong",
         "Mean scores",
         "Target by target",
         "At the level of guessing",
@@ -105,6 +108,7 @@ def test_the_page_has_every_section(page: str) -> None:
         "How it ran",
         "Settings and data",
         "Languages",
+        "Methods, to quote",
         "The same numbers as files",
     ]
     for part in ("A title", "A question?", "Swahili", "Niger-Congo", "torch 9.9", "node-a", "task xnli: epochs = 2"):
@@ -116,6 +120,15 @@ def test_the_heat_map_prints_its_numbers() -> None:
     plan = make_plan()
     found = gather(plan, make_manifests(plan, lambda c, code: entry(60 + 4 * (c.curriculum == "mnli") + c.seed)))
     assert re.search(r'class="num p4"[^>]*>\+4\.0<small>± 0\.0 · 2/2</small>', render(found))
+
+
+def test_a_divergence_is_told_from_what_is_missing() -> None:
+    plan = make_plan()
+    stopped = {plan.stages[0].fingerprint: "diverged: The loss is nan at step 7 of 400."}
+    page = text_of(render(gather(plan, {}, stopped)))
+    assert "because a training diverged: that is what these settings gave" in page
+    assert "diverged: The loss is nan at step 7 of 400." in page
+    assert "diverged" not in text_of(render(gather(plan, {}, {})))
 
 
 @pytest.mark.parametrize("where", ["title", "question", "notes", "name", "data_root", "reason", "note"])

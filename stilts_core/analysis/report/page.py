@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from stilts_core.analysis.collected import Collected
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.answer import answer
 from stilts_core.analysis.report.blocks import Block, Notice, Page, Points, Section, Text
+from stilts_core.analysis.report.evidence import evidence_sections, methods_section
 from stilts_core.analysis.report.figures import definitions
 from stilts_core.analysis.report.gains import gains_section, means_section
 from stilts_core.analysis.report.names import Names
@@ -27,13 +29,22 @@ from stilts_core.analysis.summary import ALL_TARGETS, ENGLISH
 SAMPLE = "sample://"
 
 
-def build_page(collected: Collected) -> Page:
+class Answered(Protocol):
+    """What `questions.answer.QuestionAnswer` gives to the report."""
+
+    @property
+    def section(self) -> Section: ...
+
+
+def build_page(collected: Collected, questions: Sequence[Answered] = ()) -> Page:
     """Everything that the report says."""
     names = Names(collected.plan)
     sections = (
         _answer_section(collected, names),
+        *(question.section for question in questions),
         arms_section(collected, names),
         gains_section(collected, names),
+        *evidence_sections(collected.scores, collected.evidence, collected.beside, names),
         means_section(collected, names),
         targets_section(collected, names),
         chance_section(collected, names),
@@ -41,6 +52,7 @@ def build_page(collected: Collected) -> Page:
         ran_section(collected),
         settings_section(collected, names),
         languages_section(collected, names),
+        methods_section(collected.scores, collected.evidence),
         files_section(),
     )
     return Page(

@@ -52,6 +52,12 @@ def missing_section(collected: Collected, names: Names) -> Section:
     text = (
         f"{len(collected.gaps)} of {count} {verb} scores. Means leave a run out until all of its languages are there."
     )
+    diverged = sum("diverged: " in gap.reason for gap in collected.gaps)
+    if diverged:
+        text += (
+            f" {words.counted(diverged, 'cell')} {'has' if diverged == 1 else 'have'} none because a training diverged:"
+            " that is what these settings gave, and is counted as neither a score nor a failure of the machines."
+        )
     heads = ("Arm", "Target", "Seeds", "Languages", "Why")
     table = Table(
         caption="Cells without all of their scores."
@@ -353,6 +359,10 @@ def files_section() -> Section:
     facts = (
         ("results.csv, results.parquet", "the long table: one row for each arm, target, language, seed and metric"),
         ("summary.csv", "each arm on each target: mean, deviation, gain, English, transfer gap, counts"),
+        ("tables/gains.csv", "each gain with its intervals, p values, family, detectable difference and order"),
+        ("tables/best.csv", "the curriculum that each target would choose, and the oracle"),
+        ("tables/claims.csv, tables/reference.csv", "claims and published values, where the study has any"),
+        ("tables/wrong_runs.csv", "runs that went wrong, where there are any"),
         ("tables/languages.csv", "each arm in each language"),
         ("tables/states.csv", "retrieval by hidden state"),
         ("tables/missing.csv", "cells without all of their scores, and why"),
