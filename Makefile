@@ -135,6 +135,14 @@ bench-cluster: cluster-up ## what a driver of 500 stages costs a cluster, and ho
 bench-mining: $(VENV)/.bench ## nearest neighbours of 20,000 rows in both directions, beside an exact index of FAISS
 	@$(BIN)/python benchmarks/mining.py $(OPTIONS)
 
+.PHONY: bench-coverage
+bench-coverage: $(VENV)/.dev ## how often the intervals hold the truth in 1,000 simulated studies of each design (minutes)
+	@PYTHONPATH=tests $(BIN)/python benchmarks/coverage.py
+
+.PHONY: bench-bootstrap
+bench-bootstrap: $(VENV)/.dev ## how long 10,000 draws over 40 languages, 5,000 examples and 5 seeds take
+	@PYTHONPATH=tests $(BIN)/python benchmarks/bootstrap.py
+
 .PHONY: image
 image: ## the two container images; says their sizes. Docker, podman or buildah; BASE=NAME, REGISTRY=HOST/TEAM
 	@containers/build.sh images

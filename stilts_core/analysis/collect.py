@@ -6,21 +6,29 @@ from collections.abc import Mapping
 
 from stilts_core.analysis import summary, table, tables
 from stilts_core.analysis.collected import Collected, gather
+from stilts_core.analysis.evidence_tables import evidence_files
+from stilts_core.analysis.outcomes import SampleOf, samples_of
 from stilts_core.analysis.report import render
+from stilts_core.analysis.scores import Scores
 from stilts_core.planning.plan import Plan
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import read_manifests
+from stilts_core.storage.manifest import Manifest
 
 __all__ = ["Collected", "collect", "files", "gather", "read", "report"]
 
 
 def read(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> Collected:
-    """As `gather`, with the manifests that the store holds.
+    """As `gather`, with the manifests and the outcomes of single examples that the store holds.
 
     Raises:
         StorageError: the store can't be read.
     """
-    return gather(plan, read_manifests(store, [stage.fingerprint for stage in plan.stages]), gaps)
+
+    def samples(manifests: Mapping[str, Manifest], scores: Scores, tasks: Mapping[str, str]) -> SampleOf:
+        return samples_of(store, manifests, scores, tasks)
+
+    return gather(plan, read_manifests(store, [stage.fingerprint for stage in plan.stages]), gaps, samples)
 
 
 def files(collected: Collected) -> dict[str, bytes]:
@@ -32,10 +40,11 @@ def files(collected: Collected) -> dict[str, bytes]:
     return {
         "results.csv": table.to_csv(collected.rows),
         "results.parquet": table.to_parquet(collected.rows),
-        "summary.csv": summary.to_csv(collected.scores, collected.summary),
+        "summary.csv": summary.to_csv(collected.scores, collected.summary, collected.evidence.gains),
         "tables/languages.csv": tables.languages_csv(collected.scores),
         "tables/states.csv": tables.states_csv(collected.scores, collected.rows),
         "tables/missing.csv": tables.missing_csv(collected.gaps),
+        **evidence_files(collected.evidence, collected.beside),
         "report.html": report(collected),
     }
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
+from stilts_core.analysis.evidence import Evidence, find_evidence
 from stilts_core.analysis.gaps import Gap, find_gaps
+from stilts_core.analysis.outcomes import SampleOf, no_samples
+from stilts_core.analysis.reference import Beside, beside
 from stilts_core.analysis.rows import LanguageResult, language_notes, language_results, result_rows
 from stilts_core.analysis.scores import Scores, scores_of
 from stilts_core.analysis.summary import Summary, summarise
 from stilts_core.analysis.table import ResultRow
+from stilts_core.catalog.published import resolved
 from stilts_core.planning.plan import Plan, StageKind
+from stilts_core.spec.study import Study
 from stilts_core.storage.manifest import Manifest
 
 
@@ -32,15 +39,27 @@ class Collected:
     scores: Scores
     summary: tuple[Summary, ...]
     gaps: tuple[Gap, ...]
+    evidence: Evidence
+    beside: tuple[Beside, ...]
 
 
-def gather(plan: Plan, manifests: Mapping[str, Manifest], gaps: Mapping[str, str] | None = None) -> Collected:
-    """Computes the tables; no input, no output.
+Samples = Callable[[Mapping[str, Manifest], Scores, Mapping[str, str]], SampleOf]
+"""From manifests, scores and the tasks of the targets to the outcomes of single examples."""
+
+
+def gather(
+    plan: Plan,
+    manifests: Mapping[str, Manifest],
+    gaps: Mapping[str, str] | None = None,
+    samples: Samples | None = None,
+) -> Collected:
+    """Computes the tables; no input but what ``samples`` reads, no output.
 
     Args:
         plan: what the study expects.
         manifests: those of its stages that have committed; others are left alone.
         gaps: fingerprint of a stage → a sentence why it has not committed.
+        samples: finds the outcomes of single examples; without it intervals are over seeds alone.
     """
     mine = {stage.fingerprint: manifests[stage.fingerprint] for stage in plan.stages if stage.fingerprint in manifests}
     evaluated = [stage.fingerprint for stage in plan.stages if stage.kind is StageKind.EVALUATE]
@@ -48,6 +67,11 @@ def gather(plan: Plan, manifests: Mapping[str, Manifest], gaps: Mapping[str, str
     notes = {name: language_notes(mine[name]) for name in evaluated if name in mine}
     rows = result_rows(plan, results)
     scores = scores_of(plan.name, plan.protocol, plan.cells, rows)
+    study = _study(plan)
+    tasks = {cell.target: cell.task or cell.target for cell in plan.cells}
+    sample_of = samples(mine, scores, tasks) if samples else no_samples
+    evidence = find_evidence(scores, sample_of, study.spec.claims if study else ())
+    references = [resolved(one) for one in study.spec.reference] if study else []
     return Collected(
         plan=plan,
         manifests=mine,
@@ -57,4 +81,14 @@ def gather(plan: Plan, manifests: Mapping[str, Manifest], gaps: Mapping[str, str
         summary=summarise(scores),
         notes=notes,
         gaps=find_gaps(plan, mine.keys(), results, gaps or {}, notes),
+        evidence=evidence,
+        beside=beside(references, scores, evidence.best, rows),
     )
+
+
+def _study(plan: Plan) -> Study | None:
+    """The study that the plan was made from; None where it holds none that this release can read."""
+    try:
+        return Study.model_validate(plan.study)
+    except ValidationError:
+        return None

@@ -56,7 +56,11 @@ class TargetScores:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """All main scores of a study; the axes are in the order of the study."""
+    """All main scores of a study; the axes are in the order of the study.
+
+    Attributes:
+        fingerprints: of the evaluate stage of each number in ``TargetScores.run``.
+    """
 
     study: str
     protocol: str
@@ -64,6 +68,7 @@ class Scores:
     curricula: tuple[str, ...]
     seeds: tuple[int, ...]
     targets: tuple[TargetScores, ...]
+    fingerprints: tuple[str, ...] = ()
 
     def target(self, name: str) -> TargetScores:
         return next(target for target in self.targets if target.target == name)
@@ -123,4 +128,4 @@ def scores_of(study: str, protocol: str, cells: Sequence[Cell], rows: Iterable[R
         except KeyError:
             continue
         getattr(cube, row.metric)[place] = row.value
-    return Scores(study, protocol, encoders, curricula, seeds, tuple(cube for cube, _ in cubes.values()))
+    return Scores(study, protocol, encoders, curricula, seeds, tuple(cube for cube, _ in cubes.values()), tuple(runs))

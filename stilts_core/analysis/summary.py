@@ -7,13 +7,15 @@ different languages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from stilts_core.analysis.scores import Floats, Ints, Scores, TargetScores
-from stilts_core.analysis.table import csv_bytes
+from stilts_core.analysis.statistics.results import Interval
+from stilts_core.analysis.table import csv_bytes, rounded
 from stilts_core.spec.study import BASELINE
 
 ALL_TARGETS = "(mean)"
@@ -253,8 +255,9 @@ class SummaryRecord:
     """A row of ``summary.csv``; the fields are its columns. Means and deviations are over distinct runs.
 
     ``zero_shot`` is the mean over the languages of which the arm has seen no labelled data, ``not_zero_shot`` names the
-    others. ``gain`` is over pairs of runs with the baseline of the same encoder and seed; all scores are percent, all
-    differences points; an empty field is a number that the results do not give.
+    others. ``gain`` is over pairs of runs with the baseline of the same encoder and seed, ``gain_low`` to ``gain_high``
+    its interval of 95 % over what ``interval_over`` names, ``gain_p_adjusted`` its p value corrected for ``family``
+    tests; all scores are percent, all differences points; an empty field is a number that the results do not give.
     """
 
     study: str
@@ -282,12 +285,37 @@ class SummaryRecord:
     at_chance: int
     degenerate: int
     note: str
+    gain_low: float | None
+    gain_high: float | None
+    gain_p: float | None
+    gain_p_adjusted: float | None
+    family: int | None
+    interval_over: str
 
 
-def to_csv(scores: Scores, rows: Sequence[Summary]) -> bytes:
+class GainInterval(Protocol):
+    """What `transfer.Gain` says of an arm's gain on a target."""
+
+    @property
+    def encoder(self) -> str: ...
+    @property
+    def curriculum(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def interval(self) -> Interval: ...
+    @property
+    def adjusted(self) -> float: ...
+    @property
+    def family(self) -> int: ...
+
+
+def to_csv(scores: Scores, rows: Sequence[Summary], gains: Iterable[GainInterval] = ()) -> bytes:
     """``summary.csv``."""
+    found = {(gain.encoder, gain.curriculum, gain.target): gain for gain in gains}
     records = [
         SummaryRecord(
+            **_interval_fields(found.get((row.encoder, row.curriculum, row.target))),
             study=scores.study,
             protocol=scores.protocol,
             encoder=row.encoder,
@@ -317,3 +345,15 @@ def to_csv(scores: Scores, rows: Sequence[Summary]) -> bytes:
         for row in rows
     ]
     return csv_bytes([field.name for field in fields(SummaryRecord)], [astuple(record) for record in records])
+
+
+def _interval_fields(gain: GainInterval | None) -> dict[str, Any]:
+    interval = gain.interval if gain else None
+    return {
+        "gain_low": rounded(interval.low if interval else None),
+        "gain_high": rounded(interval.high if interval else None),
+        "gain_p": rounded(interval.p if interval else None),
+        "gain_p_adjusted": rounded(gain.adjusted if gain else None),
+        "family": gain.family if gain else None,
+        "interval_over": interval.basis if interval else "",
+    }

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -105,6 +106,15 @@ def csv_bytes(header: Sequence[str], records: Iterable[Sequence[object]]) -> byt
     writer.writerow(header)
     writer.writerows(records)  # the writer itself uses repr for a float
     return out.getvalue().encode()
+
+
+DIGITS = 6
+"""Decimals of what is estimated, so that the last bits of another processor's sums do not show."""
+
+
+def rounded(value: float | None) -> float | None:
+    """An estimate as it is written; None for what is not known, and for infinite ends of intervals."""
+    return None if value is None or not math.isfinite(value) else round(float(value), DIGITS) + 0.0
 
 
 def to_csv(rows: Sequence[ResultRow]) -> bytes:

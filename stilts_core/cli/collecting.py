@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from stilts_core.errors import StorageError
 
 if TYPE_CHECKING:
+    from stilts_core.analysis.analyse import Analysis
     from stilts_core.analysis.collected import Collected
     from stilts_core.engine.states import Status
 
@@ -56,7 +57,7 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
     return written
 
 
-def gain_lines(collected: Collected) -> Iterator[str]:
+def gain_lines(collected: Collected | Analysis) -> Iterator[str]:
     """The gains as a table in plain text: a row for each curriculum (and encoder), a column for each target."""
     from stilts_core.analysis.report.words import NOTHING, score, signed
     from stilts_core.analysis.summary import ALL_TARGETS

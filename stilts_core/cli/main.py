@@ -30,6 +30,7 @@ GROUPS = {
         "report": "Write the report of a study as one HTML file.",
         "score": "Score predictions from anywhere, as the official programs do.",
         "export": "Write predictions as submissions to a leaderboard, checked.",
+        "analyse": "Analyse a results table from anywhere, without a store.",
     },
     "Getting ready": {
         "doctor": "Check machine or cluster, store and data, and say what to do.",

@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from stilts_core.catalog.load import Catalogue
 from stilts_core.catalog.models import Head, Hyper, Metric, Source, Task
 from stilts_core.catalog.nearest import unknown
+from stilts_core.catalog.published import shipped
 from stilts_core.errors import SpecError
+from stilts_core.spec.claims import Claim
 from stilts_core.spec.document import Problem, report, show
 from stilts_core.spec.load import LoadedStudy
 from stilts_core.spec.own_task import OwnTask
@@ -81,6 +83,11 @@ def check_names(loaded: LoadedStudy, catalogue: Catalogue) -> None:
     for index, question in enumerate(spec.questions):
         if question not in QUESTIONS:
             check.unknown("question", question, QUESTIONS, "spec", "questions", index)
+    for index, claim in enumerate(spec.claims):
+        check.claim(claim, ("spec", "claims", index))
+    for index, reference in enumerate(spec.reference):
+        if not reference.rows and reference.name not in shipped():
+            check.unknown("table of published results", reference.name, shipped(), "spec", "reference", index)
     for index, task in enumerate(spec.tasks):
         check.own_task(task, index)
     if check.strange:  # what a file beside the study says wrong makes no sense of the rest
@@ -120,6 +127,18 @@ class _Check:
 
     def unknown(self, what: str, name: str, known: Collection[str], *place: str | int) -> None:
         self.say(unknown(what, name, known), *place)
+
+    def claim(self, claim: Claim, place: Place) -> None:
+        curricula = [curriculum.name for curriculum in self._spec.curricula]
+        targets = [target.name for target in self._spec.targets]
+        for index, name in enumerate(claim.curricula):
+            if name not in curricula:
+                self.unknown("curriculum", name, curricula, *place, "curricula", index)
+        if claim.against not in curricula:
+            self.unknown("curriculum", claim.against, curricula, *place, "against")
+        for index, name in enumerate(claim.targets):
+            if name not in targets:
+                self.unknown("target", name, targets, *place, "targets", index)
 
     def encoder(self, encoder: Encoder, place: Place) -> None:
         if encoder.source is not None:

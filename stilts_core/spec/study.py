@@ -7,7 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stilts_core.catalog.models import Benchmark, LanguageCode, Name, Provenance, Rows
+from stilts_core.catalog.published import Published
 from stilts_core.model import API_VERSION, Frozen
+from stilts_core.spec.claims import Claim
 from stilts_core.spec.own_task import OwnTask
 
 BASELINE = "baseline"
@@ -269,6 +271,8 @@ class Spec(Frozen):
         benchmark: whose list of languages a target has that names none; default: XTREME's, for a task that it lacks
             XTREME-R's.
         tasks: the study's own, in the catalogue's schema; a text is a file beside the study that holds one or several.
+        claims: what a paper says, for the report to judge.
+        reference: published results that the report lays beside the study's own.
     """
 
     encoders: tuple[Encoder, ...] = Field(min_length=1)
@@ -281,6 +285,8 @@ class Spec(Frozen):
     overrides: tuple[Override, ...] = ()
     tasks: tuple[OwnTask, ...] = ()
     questions: tuple[str, ...] = ("transfer",)
+    claims: tuple[Claim, ...] = ()
+    reference: tuple[Published, ...] = ()
 
     @field_validator("seeds")
     @classmethod

@@ -22,6 +22,11 @@ NAMES = {
     "tables/languages.csv",
     "tables/states.csv",
     "tables/missing.csv",
+    "tables/gains.csv",
+    "tables/best.csv",
+    "tables/claims.csv",
+    "tables/reference.csv",
+    "tables/wrong_runs.csv",
     "report.html",
 }
 

@@ -98,6 +98,9 @@ def test_the_page_has_every_section(page: str) -> None:
         "Answer",
         "Arms",
         "Gains",
+        "What the gains rest on",
+        "The best curriculum of each target",
+        "Runs that went wrong",
         "Mean scores",
         "Target by target",
         "At the level of guessing",
@@ -105,6 +108,7 @@ def test_the_page_has_every_section(page: str) -> None:
         "How it ran",
         "Settings and data",
         "Languages",
+        "Methods, to quote",
         "The same numbers as files",
     ]
     for part in ("A title", "A question?", "Swahili", "Niger-Congo", "torch 9.9", "node-a", "task xnli: epochs = 2"):

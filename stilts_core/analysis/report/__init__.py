@@ -5,11 +5,17 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stilts_core.analysis.collected import Collected
+from stilts_core.analysis.report.blocks import Page
 from stilts_core.analysis.report.page import build_page
 
 
 def render(collected: Collected) -> str:
-    """The report as HTML. Only its section on how the study ran depends on more than plan and metrics."""
+    """The report of a study as HTML. Only its section on how it ran depends on more than plan and metrics."""
+    return render_page(build_page(collected))
+
+
+def render_page(page: Page) -> str:
+    """A page as HTML."""
     environment = Environment(
         loader=PackageLoader("stilts_core.analysis.report"),
         autoescape=True,
@@ -18,4 +24,4 @@ def render(collected: Collected) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("page.html.j2").render(page=build_page(collected))
+    return environment.get_template("page.html.j2").render(page=page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol as Shape
 
 from markupsafe import Markup
 from pydantic import ValidationError
@@ -30,6 +31,47 @@ MEASURES = {
     Metric.MAP_20: "mean average precision at 20",
     Metric.MEWSLI: "mean reciprocal rank at 20",
 }
+
+
+class Naming(Shape):
+    """What sections need that know a study by its table alone."""
+
+    def arm(self, encoder: str, curriculum: str) -> str: ...
+    def key(self, curriculum: str) -> Markup: ...
+    def with_encoder(self, text: str, encoder: str) -> str: ...
+    def target(self, name: str) -> str: ...
+    def short_target(self, name: str) -> str: ...
+    def language(self, code: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class TableNames:
+    """Names for a results table from anywhere."""
+
+    encoders: tuple[str, ...]
+    curricula: tuple[str, ...]
+
+    def arm(self, encoder: str, curriculum: str) -> str:
+        return f"{encoder}/{curriculum}" if len(self.encoders) > 1 else curriculum
+
+    def key(self, curriculum: str) -> Markup:
+        others = [name for name in self.curricula if name != BASELINE]
+        return key_mark(Style(0 if curriculum == BASELINE else others.index(curriculum) + 1))
+
+    def with_encoder(self, text: str, encoder: str) -> str:
+        return f"{text}, {encoder}" if len(self.encoders) > 1 else text
+
+    def target(self, name: str) -> str:
+        task = load_catalogue().tasks.get(name)
+        return task.title if task else name
+
+    def short_target(self, name: str) -> str:
+        title = self.target(name)
+        return title if len(title) <= LONGEST_HEAD else name
+
+    def language(self, code: str) -> str:
+        known = load_catalogue().languages.get(code)
+        return known.name if known else code
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from stilts_core.analysis.collected import Collected
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.answer import answer
 from stilts_core.analysis.report.blocks import Block, Notice, Page, Points, Section, Text
+from stilts_core.analysis.report.evidence import evidence_sections, methods_section
 from stilts_core.analysis.report.figures import definitions
 from stilts_core.analysis.report.gains import gains_section, means_section
 from stilts_core.analysis.report.names import Names
@@ -34,6 +35,7 @@ def build_page(collected: Collected) -> Page:
         _answer_section(collected, names),
         arms_section(collected, names),
         gains_section(collected, names),
+        *evidence_sections(collected.scores, collected.evidence, collected.beside, names),
         means_section(collected, names),
         targets_section(collected, names),
         chance_section(collected, names),
@@ -41,6 +43,7 @@ def build_page(collected: Collected) -> Page:
         ran_section(collected),
         settings_section(collected, names),
         languages_section(collected, names),
+        methods_section(collected.scores, collected.evidence),
         files_section(),
     )
     return Page(

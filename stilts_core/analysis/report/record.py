@@ -353,6 +353,10 @@ def files_section() -> Section:
     facts = (
         ("results.csv, results.parquet", "the long table: one row for each arm, target, language, seed and metric"),
         ("summary.csv", "each arm on each target: mean, deviation, gain, English, transfer gap, counts"),
+        ("tables/gains.csv", "each gain with its intervals, p values, family, detectable difference and order"),
+        ("tables/best.csv", "the curriculum that each target would choose, and the oracle"),
+        ("tables/claims.csv, tables/reference.csv", "claims and published values, where the study has any"),
+        ("tables/wrong_runs.csv", "runs that went wrong, where there are any"),
         ("tables/languages.csv", "each arm in each language"),
         ("tables/states.csv", "retrieval by hidden state"),
         ("tables/missing.csv", "cells without all of their scores, and why"),

@@ -1,0 +1,53 @@
+"""What a question's module hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stilts_core.analysis.report.blocks import Block, Section, Text
+
+
+@dataclass(frozen=True, slots=True)
+class CsvTable:
+    """The numbers of a table or a figure.
+
+    Attributes:
+        name: of the file, below ``tables/``, without its ending.
+    """
+
+    name: str
+    header: tuple[str, ...]
+    records: tuple[Sequence[object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswer:
+    """The answer to one research question.
+
+    Attributes:
+        name: of the question.
+        title: of its section.
+        answer: in plain words, with its uncertainty.
+        caveats: what a reader must know of it.
+        answered: the data could decide; a false one says what is missing instead.
+        blocks: tables and figures.
+        tables: their numbers.
+    """
+
+    name: str
+    title: str
+    answer: str
+    caveats: tuple[str, ...] = ()
+    answered: bool = True
+    blocks: tuple[Block, ...] = ()
+    tables: tuple[CsvTable, ...] = ()
+
+    @property
+    def section(self) -> Section:
+        """The question in a report."""
+        return Section(
+            f"question-{self.name}",
+            self.title,
+            (Text(self.answer), *(Text(caveat) for caveat in self.caveats), *self.blocks),
+        )
