@@ -125,15 +125,22 @@ class Inference:
         return out
 
     def pooled_states(
-        self, encoder: nn.Module, dataset: Dataset, pooling: str, *, keep: Collection[int] | None = None
+        self,
+        encoder: nn.Module,
+        dataset: Dataset,
+        pooling: str,
+        *,
+        keep: Collection[int] | None = None,
+        features: Array | None = None,
     ) -> list[Array | None]:
         """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32.
 
         Args:
             keep: the states that are wanted; None stands in the place of the others. Default: all.
+            features: those that are wanted; the vectors of the others are 0. Default: all.
         """
         out: list[Array | None] | None = None
-        for rows, batch in self._batches(dataset, None, model=encoder):
+        for rows, batch in self._batches(dataset, features, model=encoder):
             mask = batch.get("mask")
             states = encode_states(encoder, batch["input_ids"], mask)
             if out is None:

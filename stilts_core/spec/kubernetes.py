@@ -89,6 +89,7 @@ class PodSizes(Frozen):
     pretrain: Compute = Compute(cpu="4", memory="16Gi")
     train: Compute = Compute(cpu="4", memory="16Gi")
     evaluate: Compute = Compute(cpu="4", memory="16Gi")
+    measure: Compute = Compute(cpu="4", memory="16Gi")
     driver: Compute = Compute(cpu="200m", cpu_limit="2", memory="512Mi", scratch="1Gi")
 
 
@@ -264,7 +265,7 @@ class Kubernetes(Frozen):
     def _shared_memory_fits(self) -> Kubernetes:
         if not amount(self.shared_memory):
             raise ValueError("shared_memory must be above 0")
-        for kind in ("prepare", "pretrain", "train", "evaluate"):
+        for kind in ("prepare", "pretrain", "train", "evaluate", "measure"):
             memory: str = getattr(self.pods, kind).memory
             if amount(self.shared_memory) >= amount(memory):
                 raise ValueError(
