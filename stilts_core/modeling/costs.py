@@ -57,8 +57,8 @@ def _stack(encoder: nn.Module) -> nn.ModuleList:
     found = [m for m in encoder.modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
     if len(found) != 1:
         raise IncompatibleCheckpointError(
-            f"{type(encoder).__name__} has {len(found)} lists of {layers} layers, so an exit before the last one cannot "
-            "be measured.",
+            f"{type(encoder).__name__} has {len(found)} lists of {layers} layers, so an exit before the last one "
+            "cannot be measured.",
             hint="Leave `exits` out of the study's `measure`.",
         )
     return found[0]

@@ -42,7 +42,7 @@ def train_exits(
     random = np.random.default_rng([seed])
     for _ in range(EPOCHS):
         order = torch.from_numpy(random.permutation(len(labels))).to(device)
-        for rows in order.split(BATCH):
+        for rows in torch.split(order, BATCH):
             losses = [
                 nn.functional.cross_entropy(_logits(head, vectors[rows]), target[rows])
                 for head, vectors in zip(heads, inputs, strict=True)

@@ -97,6 +97,7 @@ def _measurement(
             passes=measure.passes,
             warmup=measure.warmup,
             exits=measure.exits,
+            machine=measure.machine,
         ),
         {
             **{f"data/{number}": parent for parent, number in data.items()},

@@ -227,14 +227,15 @@ class MeasuredModel(Frozen):
 
 
 class CostParams(Frozen):
-    """`measure`: the cost of forward passes, of all models of a target side by side on one machine that does nothing else.
+    """`measure`: the cost of forward passes, of all models of a target by turns on one machine without other stages.
 
     Parents ``model/<index>`` and ``data/<number>``. Commits ``timings.parquet`` (a row for each timed pass),
-    ``blocks.parquet`` (memory and energy of each condition in each block) and ``costs.json`` (what is counted, not timed). A time is no function
-    of its inputs: what was measured first is kept, and measuring again takes another fingerprint.
+    ``blocks.parquet`` (memory and energy of each condition in each block) and ``costs.json`` (what is counted). A time
+    is no function of its inputs: what was measured first is kept, and another ``machine`` is measured anew.
 
     Attributes:
         exits: shares of the layers.
+        machine: as in `spec.study.Measure`.
         languages: whose sentences.
     """
 
@@ -249,6 +250,7 @@ class CostParams(Frozen):
     passes: int
     warmup: int
     exits: tuple[float, ...] = ()
+    machine: str = ""
     presentational: ClassVar[frozenset[str]] = frozenset({"task"})
 
 
@@ -272,7 +274,9 @@ class ExitParams(Frozen):
     presentational: ClassVar[frozenset[str]] = frozenset({"task"})
 
 
-Params = TokenizerParams | TextParams | TaskParams | PretrainParams | TrainParams | EvaluateParams | CostParams | ExitParams
+Params = (
+    TokenizerParams | TextParams | TaskParams | PretrainParams | TrainParams | EvaluateParams | CostParams | ExitParams
+)
 
 
 class Stage(Frozen):

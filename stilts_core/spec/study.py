@@ -272,6 +272,8 @@ class Measure(Frozen):
         passes: timed forward passes of each condition in each block.
         warmup: passes before them that are not timed.
         seeds: of the study's seeds, the first so many have their models measured.
+        machine: a word of the user's for what it is measured on. Times are measured once and kept; another word has
+            them measured anew, on a GPU after a processor, say.
         exits: shares of the layers after which a classifier of its own may answer: 0.5 for half of them.
         exit_examples: examples of the training set that such a classifier learns from at most.
     """
@@ -285,6 +287,7 @@ class Measure(Frozen):
     passes: PositiveInt = 10
     warmup: Annotated[int, Field(ge=0)] = 2
     seeds: PositiveInt = 1
+    machine: Name | Literal[""] = ""
     exits: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     exit_examples: PositiveInt = 20_000
 

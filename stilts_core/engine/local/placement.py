@@ -75,7 +75,7 @@ class LocalPlacement:
         )
 
     def need(self, stage: Stage) -> Capacity:
-        """What a stage occupies while it runs: GPUs, or cores where it uses none; all of both where time is measured."""
+        """What a stage occupies while it runs: GPUs, or cores where it uses none; everything where time is measured."""
         if isinstance(stage.params, CostParams):
             return self.capacity
         resources = self.resources(stage)
