@@ -17,7 +17,8 @@ from stilts_core.modeling.model import TaskModel
 
 def classify(model: TaskModel, batch: Mapping[str, Tensor]) -> Tensor:
     """Logits (B, labels) of a batch of sentences, from the model's only head."""
-    return model.heads[0](encode(model.encoder, batch["input_ids"], batch.get("mask")))  # type: ignore[no-any-return]
+    states = encode(model.encoder, batch["input_ids"], batch.get("mask"), batch.get("segments"))
+    return model.heads[0](states, batch.get("mask"))  # type: ignore[no-any-return]
 
 
 def depth_of(encoder: nn.Module) -> int:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from stilts_core.data.dataset import Dataset
 from stilts_core.modeling.costs import classify, cut, depth_of, exit_layers
+from stilts_core.modeling.encoder import encoder_traits
 from stilts_core.modeling.feed import input_tensors, to_device
 from stilts_core.modeling.meters import EnergyMeter, MemoryMeter
 from stilts_core.modeling.model import TaskModel
@@ -153,7 +154,10 @@ class Timing:
                 self._turn(number, precision, block, random, (block * len(turns) + turn, design.blocks * len(turns)))
 
     def _turn(self, number: int, precision: str, block: int, random: np.random.Generator, at: tuple[int, int]) -> None:
-        model = self.load(number).to(_DTYPES[precision]).to(self.device).eval()
+        model = self.load(number)
+        if precision not in encoder_traits(model.encoder).precisions:
+            return  # it overflows there
+        model = model.to(_DTYPES[precision]).to(self.device).eval()
         layers = depth_of(model.encoder)
         depths = (*exit_layers(layers, self.design.exits), layers)
         pools = self.sentences[number].pools

@@ -22,7 +22,7 @@ from stilts_core.spec.study import BASELINE, Encoder, Measure, Override, Target,
 
 EFFICIENCY = "efficiency"
 
-QUESTIONS = ("transfer", EFFICIENCY)
+QUESTIONS = ("transfer", "morphology", EFFICIENCY, "metrics", "languages")
 """The questions that the report can answer."""
 
 MIX = "mix"
