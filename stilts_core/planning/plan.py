@@ -215,6 +215,9 @@ class EvaluateParams(Frozen):
     encoder: EncoderSource | None = None
 
 
+TIMINGS_FILE, BLOCKS_FILE, COSTS_FILE = "timings.parquet", "blocks.parquet", "costs.json"
+
+
 class MeasuredModel(Frozen):
     """A model that is measured; it is the parent ``model/<index>``.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,10 @@ from stilts_core.modeling.exits import exit_answers, exit_weights, train_exits
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.meters import EnergyMeter, MemoryMeter
 from stilts_core.modeling.model import TaskModel, load_task_model
-from stilts_core.modeling.timing import Block, Design, Pass, Sentences, Timing
-from stilts_core.planning.plan import CostParams, ExitParams
+from stilts_core.modeling.timing import EVERY, Block, Design, Pass, Sentences, Timing
+from stilts_core.planning.plan import BLOCKS_FILE, COSTS_FILE, TIMINGS_FILE, CostParams, ExitParams
 from stilts_core.stages.context import Progress, StageContext
 
-TIMINGS_FILE = "timings.parquet"
-BLOCKS_FILE = "blocks.parquet"
-COSTS_FILE = "costs.json"
 EXITS_FILE = "exits.json"
 
 
@@ -73,13 +70,9 @@ def _cost(context: StageContext, params: CostParams) -> dict[str, Any]:
     timing = Timing(design, load, [sentences[model.data] for model in params.models], device, energy, memory, tick)
     timing.run()
     _write(context, timing.passes, timing.blocks)
-    counted = {
-        "models": [_counted(load(number), design.exits) for number in range(len(params.models))],
-        "sentences": {str(number): _sentences(found, params.languages) for number, found in sentences.items()},
-    }
-    counted["flops"] = _flops(params, load, sentences, design)
+    models = [_counted(load(number), sentences[one.data], params) for number, one in enumerate(params.models)]
     document = {
-        **counted,
+        "models": models,
         "device": _device(device, context.resources.threads),
         "load": {"before": load_before, "after": _load()},
         "energy": {"source": energy.source, "absent": energy.absent},
@@ -94,44 +87,31 @@ def _cost(context: StageContext, params: CostParams) -> dict[str, Any]:
     }
 
 
-def _counted(model: TaskModel, exits: tuple[float, ...]) -> dict[str, Any]:
-    """By number of layers, what can be counted."""
+def _counted(model: TaskModel, sentences: Sentences, params: CostParams) -> dict[str, Any]:
+    """What follows from architecture and sentences: parameters and, by language, operations and tokens."""
     layers = depth_of(model.encoder)
-    return {
-        str(depth): {name: getattr(architecture(model, depth), name) for name in ("parameters", "embeddings")}
-        for depth in (*exit_layers(layers, exits), layers)
+    lengths = {
+        code: sentences.dataset.lengths[sentences.pools[code, EVERY]]
+        for code in params.languages
+        if (code, EVERY) in sentences.pools
     }
-
-
-def _flops(
-    params: CostParams, load: Any, sentences: Mapping[int, Sentences], design: Design
-) -> list[dict[str, dict[str, float]]]:
-    """Of each model by number of layers and language: operations of a sentence, meaned over all that there are."""
-    found = []
-    for number, one in enumerate(params.models):
-        model, mine = load(number), sentences[one.data]
-        layers = depth_of(model.encoder)
-        by_depth = {}
-        for depth in (*exit_layers(layers, design.exits), layers):
-            counts = architecture(model, depth)
-            by_depth[str(depth)] = {
-                code: float(counts.flops(mine.dataset.lengths[mine.pools[code, "all"]]).mean())
-                for code in params.languages
-                if (code, "all") in mine.pools
-            }
-        found.append(by_depth)
-    return found
-
-
-def _sentences(found: Sentences, languages: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """By language: how many sentences there are, in all and by bucket, and the mean of their tokens."""
-    return {
-        code: {
-            "tokens": float(found.dataset.lengths[found.pools[code, "all"]].mean()),
-            "buckets": {name: len(pool) for (own, name), pool in found.pools.items() if own == code},
+    depths = {}
+    for depth in (*exit_layers(layers, params.exits), layers):
+        counts = architecture(model, depth)
+        depths[str(depth)] = {
+            "parameters": counts.parameters,
+            "embeddings": counts.embeddings,
+            "flops": {code: float(counts.flops(found).mean()) for code, found in lengths.items()},
         }
-        for code in languages
-        if (code, "all") in found.pools
+    buckets = {
+        code: {name: len(pool) for (own, name), pool in sentences.pools.items() if own == code} for code in lengths
+    }
+    return {
+        "depths": depths,
+        "sentences": {
+            code: {"n": len(found), "tokens": float(found.mean()), "buckets": buckets[code]}
+            for code, found in lengths.items()
+        },
     }
 
 
