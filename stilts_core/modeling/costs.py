@@ -55,7 +55,9 @@ def cut(encoder: nn.Module, layers: int) -> Iterator[None]:
 
 def _stack(encoder: nn.Module) -> nn.ModuleList:
     layers = depth_of(encoder)
-    found = [m for m in encoder.modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
+    lists = {n: m for n, m in encoder.named_modules() if isinstance(m, nn.ModuleList) and len(m) == layers}
+    # A layer may itself be a list, by chance of as many parts.
+    found = [m for name, m in lists.items() if not any(name.startswith(f"{outer}.") for outer in lists)]
     if len(found) != 1:
         raise IncompatibleCheckpointError(
             f"{type(encoder).__name__} has {len(found)} lists of {layers} layers, so an exit before the last one "

@@ -83,7 +83,9 @@ def test_equal_costs_are_found_equal() -> None:
     found = answered(measured({"mnli": 1.0, "squad": 1.0}))
     assert found.answered
     assert set(verdicts(found).values()) == {"equal"}
-    assert found.answer.startswith("Intermediate training leaves the time of inference unchanged: every arm is within 5")
+    assert found.answer.startswith(
+        "Intermediate training leaves the time of inference unchanged: every arm is within 5"
+    )
     assert "corrected for 4 arms" in found.answer
 
 
