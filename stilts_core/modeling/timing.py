@@ -129,7 +129,7 @@ class Timing:
     Args:
         load: number of a model → the model, in fp32 on the host.
         sentences: of each model.
-        tick: called after each condition with those done and all of them; may raise to stop.
+        tick: called after each condition with the blocks and the conditions that are done; may raise to stop.
     """
 
     design: Design
@@ -138,7 +138,7 @@ class Timing:
     device: torch.device
     energy: EnergyMeter
     memory: MemoryMeter
-    tick: Callable[[int, int], None] = lambda done, total: None
+    tick: Callable[[int, int], None] = lambda block, done: None
     clock: Callable[[], float] = time.perf_counter
     passes: list[Pass] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
@@ -149,11 +149,10 @@ class Timing:
         for block in range(design.blocks):
             random = np.random.default_rng([_ORDER, block])
             turns = list(product(range(len(self.sentences)), design.precisions))
-            for turn, place in enumerate(random.permutation(len(turns))):
-                number, precision = turns[place]
-                self._turn(number, precision, block, random, (block * len(turns) + turn, design.blocks * len(turns)))
+            for place in random.permutation(len(turns)):
+                self._turn(*turns[place], block, random)
 
-    def _turn(self, number: int, precision: str, block: int, random: np.random.Generator, at: tuple[int, int]) -> None:
+    def _turn(self, number: int, precision: str, block: int, random: np.random.Generator) -> None:
         model = self.load(number)
         if precision not in encoder_traits(model.encoder).precisions:
             return  # it overflows there
@@ -166,11 +165,11 @@ class Timing:
             for (language, tokens), batch, depth in product(pools, self.design.batches, depths)
         ]
         with torch.inference_mode():
-            for done, place in enumerate(random.permutation(len(conditions)), start=1):
+            for place in random.permutation(len(conditions)):
                 condition = conditions[place]
                 with cut(model.encoder, condition.layers):
                     self._measure(model, condition, block)
-                self.tick(at[0] * len(conditions) + done, at[1] * len(conditions))
+                self.tick(block, len(self.blocks))
 
     def _measure(self, model: TaskModel, condition: Condition, block: int) -> None:
         sentences, host = self.sentences[condition.model], torch.device("cpu")

@@ -283,8 +283,8 @@ class Measure(Frozen):
     precisions: tuple[Literal["fp32", "bf16"], ...] = Field(default=("fp32", "bf16"), min_length=1)
     batches: tuple[PositiveInt, ...] = Field(default=(1, 8, 32), min_length=1)
     lengths: tuple[PositiveInt, ...] = (32, 64, 128)
-    blocks: Annotated[int, Field(ge=2)] = 5
-    passes: PositiveInt = 10
+    blocks: Annotated[int, Field(ge=2)] = 10
+    passes: PositiveInt = 5
     warmup: Annotated[int, Field(ge=0)] = 2
     seeds: PositiveInt = 1
     machine: Name | Literal[""] = ""

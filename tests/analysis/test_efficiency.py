@@ -161,7 +161,8 @@ def test_languages_cost_what_their_tokens_do() -> None:
     for encoder in DEPTH:
         assert ratios[encoder, "en"][1] is None
         low, value, high = ratios[encoder, "tr"]
-        assert 1.0 < low < value < high and value == pytest.approx(1.5, rel=0.02)
+        assert 1.0 < low < value < high
+        assert value == pytest.approx(1.5, rel=0.02)
         assert ratios[encoder, "zh"][1] == pytest.approx(0.8, rel=0.02)
     assert "the dearest beside English is tr" in found.answer
 
@@ -193,7 +194,8 @@ def test_quantiles_are_numpys_and_intervals_hold_the_truth() -> None:
     found = costs.summaries(seconds, np.full((3, 5, 20), 12.0), np.array([1.0, 2.0, 4.0]))
     for name, share in costs.QUANTILES.items():
         assert found[name][0] == pytest.approx(1000 * np.quantile(seconds.reshape(3, -1), share, axis=1))
-        assert (found[name][1] <= found[name][0]).all() and (found[name][0] <= found[name][2]).all()
+        assert (found[name][1] <= found[name][0]).all()
+        assert (found[name][0] <= found[name][2]).all()
     total = seconds.sum(axis=(1, 2))
     assert found["sentences_per_second"][0] == pytest.approx(np.array([1.0, 2.0, 4.0]) * 100 / total)
     assert found["tokens_per_second"][0] == pytest.approx(12.0 * 100 / total)

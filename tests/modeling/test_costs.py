@@ -48,9 +48,7 @@ def test_an_encoder_is_cut_after_a_layer_and_whole_again(name: str) -> None:
         assert not torch.allclose(one, whole)
         assert torch.equal(encode(encoder, IDS, None), whole)
     norm = next((getattr(encoder, n) for n in ("final_norm", "norm", "final_layer_norm") if hasattr(encoder, n)), None)
-    if norm is None and not hasattr(encoder, "encoder"):
-        assert torch.allclose(one, states[1], atol=1e-5)
-    elif name in ("xlm-roberta", "bert", "roberta"):
+    if norm is None and name not in ("mt5", "umt5", "t5", "xlm-roberta-xl"):  # these have a last norm further in
         assert torch.allclose(one, states[1], atol=1e-5)
 
 
@@ -97,7 +95,8 @@ def test_exits_learn_what_the_states_say_and_the_encoder_stays() -> None:
     assert right[0] > 0.95 > 0.7 > right[1]
     again = train_exits(model.encoder, [told, untold], labels, 3, 0, CPU)
     first, second = exit_weights(heads, (1, 2)), exit_weights(again, (1, 2))
-    assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
     assert any(name.startswith("layer2.") for name in first)
     assert all(torch.equal(before[name], value) for name, value in model.encoder.state_dict().items())
 
@@ -110,7 +109,8 @@ def test_memory_is_the_peak_since_the_reset(tmp_path: Path) -> None:
     assert meter.peak() == 2048 * 1024
     lost = MemoryMeter(CPU, tmp_path / "nowhere")
     lost.reset()
-    assert lost.peak() is None and lost.source == ""
+    assert lost.peak() is None
+    assert lost.source == ""
 
 
 def test_the_processors_counter_is_summed_and_wraps(tmp_path: Path) -> None:
@@ -119,7 +119,8 @@ def test_the_processors_counter_is_summed_and_wraps(tmp_path: Path) -> None:
         (tmp_path / zone / "energy_uj").write_text(f"{value}\n")
         (tmp_path / zone / "max_energy_range_uj").write_text("10000000\n")
     meter = EnergyMeter(CPU, tmp_path)
-    assert meter.source == "RAPL" and meter.joules() == 10.0
+    assert meter.source == "RAPL"
+    assert meter.joules() == 10.0
     (tmp_path / "intel-rapl:0/energy_uj").write_text("2000000\n")  # over its range of 10 J, and 2 more
     assert meter.joules() == 13.0
 

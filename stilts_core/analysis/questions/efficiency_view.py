@@ -13,9 +13,12 @@ from stilts_core.analysis.questions.measured_costs import PER_BLOCK
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Cell, Column, Fold, Plot, Table
 from stilts_core.analysis.report.figures import Style, key_mark, scatter_plot
+from stilts_core.analysis.statistics.correlation import correlation
 from stilts_core.analysis.statistics.results import Interval
 from stilts_core.analysis.table import rounded
 
+FEWEST = 4
+"""Languages from which on a correlation is given."""
 _PERCENT = round(100 * (MARGIN - 1))
 
 
