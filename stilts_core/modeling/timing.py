@@ -129,7 +129,8 @@ class Timing:
     Args:
         load: number of a model → the model, in fp32 on the host.
         sentences: of each model.
-        tick: called after each condition with the blocks and the conditions that are done; may raise to stop.
+        tick: called after each condition with those that are done and all of them, 0 until the first block is done;
+            may raise to stop.
     """
 
     design: Design
@@ -138,10 +139,11 @@ class Timing:
     device: torch.device
     energy: EnergyMeter
     memory: MemoryMeter
-    tick: Callable[[int, int], None] = lambda block, done: None
+    tick: Callable[[int, int], None] = lambda done, total: None
     clock: Callable[[], float] = time.perf_counter
     passes: list[Pass] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
+    _total: int = 0
 
     def run(self) -> None:
         """Measure everything."""
@@ -150,7 +152,9 @@ class Timing:
             random = np.random.default_rng([_ORDER, block])
             turns = list(product(range(len(self.sentences)), design.precisions))
             for place in random.permutation(len(turns)):
-                self._turn(*turns[place], block, random)
+                number, precision = turns[place]
+                self._turn(number, precision, block, random)
+            self._total = len(self.blocks) // (block + 1) * design.blocks
 
     def _turn(self, number: int, precision: str, block: int, random: np.random.Generator) -> None:
         model = self.load(number)
@@ -169,7 +173,7 @@ class Timing:
                 condition = conditions[place]
                 with cut(model.encoder, condition.layers):
                     self._measure(model, condition, block)
-                self.tick(block, len(self.blocks))
+                self.tick(len(self.blocks), self._total)
 
     def _measure(self, model: TaskModel, condition: Condition, block: int) -> None:
         sentences, host = self.sentences[condition.model], torch.device("cpu")

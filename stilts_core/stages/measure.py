@@ -60,12 +60,10 @@ def _cost(context: StageContext, params: CostParams) -> dict[str, Any]:
         labels = sentences[model.data].dataset.labels(model.labels)
         return load_task_model(context.inputs[f"model/{number}"], Head.CLASSIFICATION, len(labels))
 
-    def tick(block: int, done: int) -> None:
-        # Models have different numbers of conditions, which is known after the first block.
-        total = done * params.blocks // block if block else 0
-        context.report(Progress(done, total, f"measuring, block {block + 1} of {params.blocks}"))
+    def tick(done: int, total: int) -> None:
+        context.report(Progress(done, total, "measuring"))
         if context.stop_requested():
-            raise StoppedError(f"Stopped on request after {done} conditions, in block {block + 1} of {params.blocks}.")
+            raise StoppedError(f"Stopped on request after {done} conditions were measured.")
 
     load_before = _load()
     energy, memory = EnergyMeter(device), MemoryMeter(device)

@@ -164,7 +164,7 @@ def test_languages_cost_what_their_tokens_do() -> None:
         assert 1.0 < low < value < high
         assert value == pytest.approx(1.5, rel=0.02)
         assert ratios[encoder, "zh"][1] == pytest.approx(0.8, rel=0.02)
-    assert "the dearest beside English is tr" in found.answer
+    assert "The dearest beside English is tr" in found.answer
 
 
 def test_without_times_there_is_no_answer() -> None:

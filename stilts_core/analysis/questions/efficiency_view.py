@@ -131,19 +131,20 @@ def _of_languages(languages: Sequence[LanguageCost]) -> Iterator[str]:
     ratio = slowest.ratio
     assert ratio is not None  # noqa: S101 (those without were left out)
     english = next(one for one in languages if one.language == "en" and one.encoder == slowest.encoder)
-    text = (
-        f"Languages cost what their sentences have of tokens: the dearest beside English is {slowest.language} with "
-        f"{slowest.encoder}, {ratio.estimate:.2f} times its time ({ratio.low:.2f} to {ratio.high:.2f}), with "
-        f"{words.score(slowest.tokens)} tokens a sentence against {words.score(english.tokens)}."
+    dearest = (
+        f"the dearest beside English is {slowest.language} with {slowest.encoder}, {ratio.estimate:.2f} times its time "
+        f"({ratio.low:.2f} to {ratio.high:.2f}), with {words.score(slowest.tokens)} tokens a sentence against "
+        f"{words.score(english.tokens)}."
     )
-    yield (
-        text
-        if ratio.low > 1
-        else (
-            f"No language is shown to cost more time than English; the dearest is {slowest.language} with "
-            f"{slowest.encoder}, {ratio.estimate:.2f} times ({ratio.low:.2f} to {ratio.high:.2f})."
+    text = dearest if ratio.low > 1 else f"no language is shown to cost more time than English; {dearest}"
+    yield text[:1].upper() + text[1:]
+    mine = [one for one in languages if one.encoder == slowest.encoder and not np.isnan(one.tokens)]
+    tokens, times = (np.array([getattr(one, name) for one in mine]) for name in ("tokens", "latency"))
+    if len(mine) >= FEWEST and tokens.std() > 0 and times.std() > 0:
+        yield (
+            f"Over the {len(mine)} languages, time and tokens a sentence have a rank correlation of "
+            f"{correlation(tokens, times).spearman:.2f}."
         )
-    )
 
 
 def _caveats(found: Sequence[Found]) -> Iterator[str]:
