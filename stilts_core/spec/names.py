@@ -22,7 +22,7 @@ from stilts_core.spec.study import BASELINE, Encoder, Measure, Override, Target,
 
 EFFICIENCY = "efficiency"
 
-QUESTIONS = ("transfer", "morphology", EFFICIENCY, "metrics", "languages")
+QUESTIONS = ("transfer", "morphology", EFFICIENCY, "metrics", "languages", "order")
 """The questions that the report can answer."""
 
 MIX = "mix"

@@ -128,7 +128,7 @@ GOLDEN = {
         {"questions": "[tranfer]"},
         (
             '7:15: spec.questions[0]: unknown question "tranfer"; allowed: transfer, morphology, efficiency, metrics, '
-            'languages; did you mean "transfer"?'
+            'languages, order; did you mean "transfer"?'
         ),
     ),
     "setting": (

@@ -210,10 +210,14 @@ def _front_figures(found: Found) -> Iterator[Plot]:
     batch = "one sentence" if found.costs.single == 1 else f"{found.costs.single} sentences"
     for precision in dict.fromkeys(one.precision for one in found.points):
         mine = [one for one in found.points if one.precision == precision]
-        front = sorted((one.latency.estimate, one.accuracy) for one in mine if one.on_front)
+        corners = sorted((one.latency.estimate, one.accuracy) for one in mine if one.on_front)
+        front = [
+            (x, y) for place, (x, own) in enumerate(corners) for y in ([corners[place - 1][1]] * (place > 0) + [own])
+        ]
         label = f"Score against the median time of {batch} in {precision}, mean over the languages"
         yield Plot(
-            caption=f"{label}: across milliseconds, up percent. The line joins the models that are worth their time.",
+            caption=f"{label}: across milliseconds, up percent. Above and left of the line there is "
+            "nothing: its corners are the models that are worth their time.",
             drawing=scatter_plot(
                 [(_model(one), styles[one.encoder], one.latency.estimate, one.accuracy) for one in mine], label, front
             ),
