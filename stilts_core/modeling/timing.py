@@ -167,6 +167,7 @@ class Timing:
         conditions = [
             Condition(number, precision, batch, tokens, language, depth)
             for (language, tokens), batch, depth in product(pools, self.design.batches, depths)
+            if depth == layers or tokens == EVERY
         ]
         with torch.inference_mode():
             for place in random.permutation(len(conditions)):

@@ -152,7 +152,7 @@ def evaluate_work(data: Amount, body: float) -> float:
 def measure_work(measure: Measure, languages: int, bodies: Iterable[float]) -> float:
     """The forward passes of a measurement, in sentences of the usual length."""
     passes = measure.blocks * (measure.passes + measure.warmup) * len(measure.precisions)
-    conditions = languages * (len(measure.lengths) + 2) * (len(measure.exits) + 1)
+    conditions = languages * (len(measure.lengths) + 2 + len(measure.exits))
     return _INFER * passes * conditions * sum(measure.batches) * _USUAL.tokens * sum(bodies)
 
 

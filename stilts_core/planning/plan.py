@@ -237,7 +237,7 @@ class CostParams(Frozen):
     is no function of its inputs: what was measured first is kept, and another ``machine`` is measured anew.
 
     Attributes:
-        exits: shares of the layers.
+        exits: shares of the layers, timed on sentences as they come.
         machine: as in `spec.study.Measure`.
         languages: whose sentences.
     """

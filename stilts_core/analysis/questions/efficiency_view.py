@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise, zip_longest
 
 import numpy as np
 
@@ -211,9 +212,8 @@ def _front_figures(found: Found) -> Iterator[Plot]:
     for precision in dict.fromkeys(one.precision for one in found.points):
         mine = [one for one in found.points if one.precision == precision]
         corners = sorted((one.latency.estimate, one.accuracy) for one in mine if one.on_front)
-        front = [
-            (x, y) for place, (x, own) in enumerate(corners) for y in ([corners[place - 1][1]] * (place > 0) + [own])
-        ]
+        steps = [(right, low) for (_, low), (right, _) in pairwise(corners)]
+        front = [point for pair in zip_longest(corners, steps) for point in pair if point is not None]
         label = f"Score against the median time of {batch} in {precision}, mean over the languages"
         yield Plot(
             caption=f"{label}: across milliseconds, up percent. Above and left of the line there is "
