@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training packages are an extra")
 from task_files import sentence, write_made  # noqa: E402
 
-from stilts_core.analysis.collect import read  # noqa: E402
+from stilts_core.analysis.collect import files, read  # noqa: E402
 from stilts_core.analysis.frame import frame_of  # noqa: E402
 from stilts_core.analysis.questions import answers  # noqa: E402
 from stilts_core.catalog.load import load_catalogue  # noqa: E402
@@ -182,6 +182,9 @@ def test_the_table_has_rows_of_every_arm_and_the_question_its_answer(ran: Ran) -
     }
     front = next(table for table in found.tables if table.name == "efficiency_front")
     assert len(front.records) == 2 * 2 * 2  # arms, precisions, depths
+    written = files(collected)
+    assert b'id="question-efficiency"' in written["report.html"]
+    assert written["tables/efficiency_costs.csv"].count(b"\n") > 2 * 2 * 2 * 2 * 2
 
 
 def test_a_measurement_stops_when_it_is_asked_to(ran: Ran, tmp_path: Path) -> None:

@@ -93,8 +93,12 @@ def _of_front(found: Found) -> Iterator[str]:
         front = [one for one in found.points if one.precision == precision and one.on_front]
         if not front:
             return
-        named = [f"{_model(one)} ({one.latency.estimate:.3g} ms, {words.score(one.accuracy)} %)" for one in front]
-        named = [text for _, text in sorted(zip([one.latency.estimate for one in front], named, strict=True))]
+        front.sort(key=lambda one: one.latency.estimate)
+        named = [
+            f"{_model(one)} ({one.latency.estimate:.3g} ms, {words.score(one.accuracy)} %; so in "
+            f"{100 * one.front:.0f} % of resamples)"
+            for one in front
+        ]
         held = len([one for one in found.points if one.precision == precision])
         batch = "one sentence" if found.costs.single == 1 else f"{found.costs.single} sentences"
         yield (
