@@ -11,6 +11,7 @@ from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.planning import estimate, settings
 from stilts_core.planning.graph import Graph
 from stilts_core.planning.lineage import Seen, provenance_notes, zero_shot_notes
+from stilts_core.planning.measuring import add_measurements
 from stilts_core.planning.plan import (
     UNCAPPED,
     Cell,
@@ -86,6 +87,7 @@ class _Expansion:
         locator = Locator(data, catalogue, study.spec.data.root, study.spec.benchmark)
         self._preparation = Preparation(self._graph, locator, catalogue, self._protocol.long_tagging)
         self._cuts: dict[str, dict[str, int]] = {}
+        self._bodies: dict[str, float] = {}
         # Shared objects are written into fingerprints once, so equal settings must be one object.
         self._hypers: dict[tuple[int, Head | None, int], tuple[Resolved, Hyper | None, Hyper]] = {}
         self._train_tasks: dict[tuple[str, int], TrainTask] = {}
@@ -95,8 +97,10 @@ class _Expansion:
         cells: list[Cell] = []
         for encoder in self._spec.encoders:
             origin = self._origin(encoder)
+            self._bodies[encoder.name] = origin.body
             for curriculum in self._spec.curricula:
                 cells += self._arm(origin, curriculum)
+        measurements = add_measurements(self._graph, self._spec, self._catalogue, cells, self._bodies)
         stages = self._graph.stages
         return Plan(
             name=self._study.metadata.name,
@@ -105,6 +109,7 @@ class _Expansion:
             study=self._study.model_dump(mode="json"),
             stages=stages,
             cells=tuple(cells),
+            measurements=measurements,
             notes=(*self._notes(), *zero_shot_notes(cells), *reuse_notes(stages)),
         )
 

@@ -18,9 +18,11 @@ from stilts_core.spec.document import Problem, report, show
 from stilts_core.spec.load import LoadedStudy
 from stilts_core.spec.own_task import OwnTask
 from stilts_core.spec.sentences import sentence_of
-from stilts_core.spec.study import BASELINE, Encoder, Override, Target, TaskUse
+from stilts_core.spec.study import BASELINE, Encoder, Measure, Override, Target, TaskUse
 
-QUESTIONS = ("transfer", "morphology", "metrics", "languages", "order")
+EFFICIENCY = "efficiency"
+
+QUESTIONS = ("transfer", "morphology", EFFICIENCY, "metrics", "languages", "order")
 """The questions that the report can answer."""
 
 MIX = "mix"
@@ -90,6 +92,8 @@ def check_names(loaded: LoadedStudy, catalogue: Catalogue) -> None:
     for index, reference in enumerate(spec.reference):
         if not reference.rows and reference.name not in shipped():
             check.unknown("table of published results", reference.name, shipped(), "spec", "reference", index)
+    if spec.measure is not None:
+        check.measure(spec.measure, ("spec", "measure"))
     for index, task in enumerate(spec.tasks):
         check.own_task(task, index)
     if check.strange:  # what a file beside the study says wrong makes no sense of the rest
@@ -141,6 +145,21 @@ class _Check:
         for index, name in enumerate(claim.targets):
             if name not in targets:
                 self.unknown("target", name, targets, *place, "targets", index)
+
+    def measure(self, measure: Measure, place: Place) -> None:
+        if EFFICIENCY not in self._spec.questions:
+            self.say(f"measures for a question that is not asked; add {EFFICIENCY} to `questions`", *place)
+        targets = {target.name: target for target in self._spec.targets}
+        for index, name in enumerate(measure.targets):
+            task = self._catalogue.tasks.get(targets[name].task) if name in targets else None
+            if name not in targets:
+                self.unknown("target", name, targets, *place, "targets", index)
+            elif task is not None and task.head is not Head.CLASSIFICATION:
+                self.say(f"{name} does not classify sentences, and only that is measured", *place, "targets", index)
+        if measure.languages is not None:
+            known = [self._catalogue.tasks[t.task] for t in targets.values() if t.task in self._catalogue.tasks]
+            codes = dict.fromkeys(code for task in known for code in (*task.languages, *task.extra_languages))
+            self._codes(measure.languages, codes, " of the study's targets", (*place, "languages"))
 
     def encoder(self, encoder: Encoder, place: Place) -> None:
         if encoder.source is not None:

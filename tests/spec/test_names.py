@@ -143,8 +143,8 @@ GOLDEN = {
     "question": (
         {"questions": "[tranfer]"},
         (
-            '7:15: spec.questions[0]: unknown question "tranfer"; allowed: transfer, morphology, metrics, languages, '
-            'order; did you mean "transfer"?'
+            '7:15: spec.questions[0]: unknown question "tranfer"; allowed: transfer, morphology, efficiency, metrics, '
+            'languages, order; did you mean "transfer"?'
         ),
     ),
     "setting": (
