@@ -105,9 +105,9 @@ class _Card:
         yield f"# {text(model.name)}"
         yield ""
         yield (
-            f"A multilingual encoder, {what}: encoder {code(model.encoder)}, curriculum {code(model.curriculum)}{target}, "
-            f"seed {model.seed}. It is a model of the study **{text(names.title)}** ({code(self.plan.name)}), made with "
-            "stilts."
+            f"A multilingual encoder, {what}: encoder {code(model.encoder)}, curriculum {code(model.curriculum)}"
+            f"{target}, seed {model.seed}. It is a model of the study **{text(names.title)}** ({code(self.plan.name)})"
+            ", made with stilts."
         )
         if names.question:
             yield ""
@@ -118,21 +118,21 @@ class _Card:
         yield ""
         yield "In this folder, or with the name of its repository on a hub instead of the dots:"
         yield ""
-        yield from _python(loading.encoder_lines(self._traits))
+        yield from _python(loading.encoder_lines(self._traits, self.files.keys))
         yield ""
         random = "no pooler" if self._traits.body is None else "no decoder, with which AutoModel would load it"
         yield f"The hidden states are what was trained. It has {random}: one that is added on loading is random."
         if "masked_head.safetensors" in self.files.keys:
             yield ""
             yield (
-                "`masked_head.safetensors` is the head for masked tokens: `dense`, GELU, `norm`, then the word embeddings "
-                "as output layer, plus `bias`."
+                "`masked_head.safetensors` is the head for masked tokens: `dense`, GELU, `norm`, then the word "
+                "embeddings as output layer, plus `bias`."
             )
         if self._head is not None:
             yield ""
             yield (
-                "`heads.safetensors` holds the weights of the target's head, and `heads.json` says of which kind it is. "
-                "After the lines above, its output for an input without padding is "
+                "`heads.safetensors` holds the weights of the target's head, and `heads.json` says of which kind it "
+                "is. After the lines above, its output for an input without padding is "
                 f"{loading.head_meaning(self._head, self.files.labels)}:"
             )
             yield ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from stilts_core.catalog.encoders import EncoderTraits, Pooling
@@ -16,15 +16,26 @@ def loader_of(traits: EncoderTraits) -> str:
     return traits.body or "AutoModel"
 
 
-def encoder_lines(traits: EncoderTraits) -> list[str]:
-    """Three lines, run in the model's folder: the tokenizer and the encoder, and the vectors of a text."""
-    loader = loader_of(traits)
-    imported = ", ".join(sorted(("AutoTokenizer", loader)))
+def encoder_lines(traits: EncoderTraits, files: Collection[str]) -> list[str]:
+    """Three lines, run in the model's folder: the tokenizer and the encoder, and the vectors of a text.
+
+    Args:
+        files: names of the files in the folder.
+    """
+    loader, tokenizer = loader_of(traits), _tokenizer_of(traits, files)
+    imported = ", ".join(sorted((tokenizer, loader)))
     return [
         f"from transformers import {imported}",
-        f'tokenizer, model = AutoTokenizer.from_pretrained("."), {loader}.from_pretrained(".")',
+        f'tokenizer, model = {tokenizer}.from_pretrained("."), {loader}.from_pretrained(".")',
         'states = model(**tokenizer("Habari ya asubuhi!", return_tensors="pt")).last_hidden_state',
     ]
+
+
+def _tokenizer_of(traits: EncoderTraits, files: Collection[str]) -> str:
+    """AutoTokenizer, but where it would look for the files of another class (`data.tokenise.library`)."""
+    of_layers = {"tokenizer.json", "vocab.txt"} & set(files)
+    mixed = traits.name == "bert" and "sentencepiece.bpe.model" in files and not of_layers
+    return "XLMRobertaTokenizer" if mixed else "AutoTokenizer"
 
 
 def head_lines(head: Head, traits: EncoderTraits, config: Mapping[str, Any]) -> list[str]:

@@ -24,8 +24,8 @@ def score_sections(model: ArmModel, scores: Scores, names: Names) -> Iterator[st
         yield f"Percent, after the training on {trained}. This model is the one of seed {model.seed}."
     else:
         yield (
-            "Percent. To be scored on a target, the encoder is first trained on that target's set, except for retrieval; "
-            f"the column of seed {model.seed} is what became of this very model."
+            "Percent. To be scored on a target, the encoder is first trained on that target's set, except for "
+            f"retrieval; the column of seed {model.seed} is what became of this very model."
         )
     yield ""
     yield (
