@@ -93,11 +93,11 @@ def _scored(model: ArmModel, names: Names) -> Iterator[DataUse]:
         seen = [code for code in codes if not cell.zero_shot(code)]
         data = model.stages[cell.fingerprint].parents.get("data")
         files = [file for file in model.stages[data].files if file.role != "labels"] if data else []
-        unseen = "in every language" if not seen else f"in all but {words.listed(seen)}"
+        but = "all" if not seen else "none" if len(seen) == len(codes) else f"all but {words.listed(seen)}"
         yield DataUse(
             purpose=f"scores on {cell.target}",
             scored=codes,
-            told=f"{_told(files) or ', '.join(codes)}; zero-shot {unseen}",
+            told=f"{_told(files) or ', '.join(codes)}; zero-shot in {but}",
             tasks=_tasks(names, cell.task or cell.target),
         )
 
