@@ -154,8 +154,9 @@ def _words(found: Sequence[Comparison]) -> str:
         worse = [one for one in mine if one.shown and one.interval.estimate < 0]
         mean = float(np.mean([one.interval.estimate for one in mine]))
         text = (
-            f"For languages {where}, the multilingual training is ahead of the English one by {words.signed(mean)} "
-            f"points on average over {words.counted(len(mine), 'comparison')}"
+            f"For languages {where}, the multilingual training is {words.score(abs(mean))} points "
+            f"{'behind' if mean < 0 else 'ahead of'} the English one on average over "
+            f"{words.counted(len(mine), 'comparison')}"
         )
         if better or worse:
             sides = [f"{len(side)} show it {way}" for side, way in ((better, "ahead"), (worse, "behind")) if side]
@@ -220,8 +221,8 @@ def _table(found: Sequence[Comparison]) -> Table:
             Cell(one.target),
             Cell(one.where, sub=words.counted(len(one.languages), "language") if one.languages else ""),
             Cell(words.signed(one.interval.estimate), sub=_ends(one.interval), flag="●" if one.shown else ""),
-            Cell(words.NOTHING if np.isnan(one.adjusted) else f"{one.adjusted:.3f}", sub=f"of {one.family}"),
-            Cell(words.NOTHING if one.wilcoxon is None else f"{one.wilcoxon.p:.3f}"),
+            Cell(words.p_value(one.adjusted), sub=f"of {one.family}"),
+            Cell(words.NOTHING if one.wilcoxon is None else words.p_value(one.wilcoxon.p)),
         )
         for one in found
     )

@@ -33,7 +33,7 @@ from stilts_core.analysis.transfer import ALPHA
 
 NAME, TITLE = "metrics", "Which intermediate measure predicts transfer"
 PREFIX = "intermediate_"
-SIZE = f"{PREFIX}examples"
+SIZE, STEPS = f"{PREFIX}examples", f"{PREFIX}steps"
 FEWEST = 4
 """Curricula, or seeds in all, from which on a correlation is computed."""
 
@@ -67,12 +67,12 @@ class Relation:
 
 
 def has_data(frame: Frame, scores: Scores) -> bool:
-    """There are intermediate measures and gains."""
-    return bool(_metrics(frame)) and baseline_of(scores) is not None
+    """There are intermediate measures and gains enough for one correlation."""
+    return next(_relations(frame, scores), None) is not None
 
 
 def _metrics(frame: Frame) -> list[str]:
-    return [name for name in frame.present("metric") if name.startswith(PREFIX) and name != SIZE]
+    return [name for name in frame.present("metric") if name.startswith(PREFIX) and name not in (SIZE, STEPS)]
 
 
 def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer:  # noqa: ARG001 (as every question)
@@ -222,7 +222,7 @@ def _table(relations: Sequence[Relation]) -> Table:
                 Cell(f"{words.signed(found.spearman, 2)}"),
                 Cell(f"{words.signed(found.kendall, 2)}"),
                 Cell(words.NOTHING if partial is None else f"{words.signed(partial.pearson, 2)}"),
-                Cell(f"{one.adjusted:.3f}", sub=f"of {one.family}"),
+                Cell(words.p_value(one.adjusted), sub=f"of {one.family}"),
                 Cell(str(found.n)),
             )
         )
