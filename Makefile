@@ -94,6 +94,13 @@ types: $(VENV)/.dev ## strict typing
 test: $(VENV)/.dev ## every test of one machine
 	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
 
+SEEDS ?= 10
+FROM ?= 0
+
+.PHONY: test-faults
+test-faults: $(VENV)/.dev ## a small study under SEEDS=10 schedules of faults, numbered from FROM=0, and what held
+	@PYTHONPATH=tests $(BIN)/python -m faults --seeds $(SEEDS) --from $(FROM)
+
 .PHONY: check
 check: lint types test ## lint, types and tests
 
@@ -131,10 +138,6 @@ demo-cluster: $(VENV)/.dev ## a small study through the chart, an S3 server in t
 bench-cluster: cluster-up ## what a driver of 500 stages costs a cluster, and how soon a child follows a commit
 	@PYTHONPATH=tests $(BIN)/python benchmarks/cluster_scale.py
 
-.PHONY: bench-mining
-bench-mining: $(VENV)/.bench ## nearest neighbours of 20,000 rows in both directions, beside an exact index of FAISS
-	@$(BIN)/python benchmarks/mining.py $(OPTIONS)
-
 .PHONY: bench-coverage
 bench-coverage: $(VENV)/.dev ## how often the intervals hold the truth in 1,000 simulated studies of each design (minutes)
 	@PYTHONPATH=tests $(BIN)/python benchmarks/coverage.py
@@ -142,6 +145,14 @@ bench-coverage: $(VENV)/.dev ## how often the intervals hold the truth in 1,000 
 .PHONY: bench-bootstrap
 bench-bootstrap: $(VENV)/.dev ## how long 10,000 draws over 40 languages, 5,000 examples and 5 seeds take
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bootstrap.py
+
+.PHONY: bench-rows
+bench-rows: $(VENV)/.dev ## how long a results table of a million rows takes to analyse and render
+	@$(BIN)/python benchmarks/million_rows.py
+
+.PHONY: bench-mining
+bench-mining: $(VENV)/.bench ## nearest neighbours of 20,000 rows in both directions, beside an exact index of FAISS
+	@$(BIN)/python benchmarks/mining.py $(OPTIONS)
 
 .PHONY: image
 image: ## the two container images; says their sizes. Docker, podman or buildah; BASE=NAME, REGISTRY=HOST/TEAM

@@ -35,7 +35,7 @@ from torch import Tensor
 from stilts_core.catalog.models import Hyper
 from stilts_core.data.dataset import Dataset
 from stilts_core.modeling.dropout import use_bit_dropout
-from stilts_core.modeling.encoder import load_encoder
+from stilts_core.modeling.encoder import encoder_traits, load_encoder
 from stilts_core.modeling.feed import Items
 from stilts_core.modeling.inference import autocast
 from stilts_core.modeling.model import TaskModel, new_task_model
@@ -71,6 +71,10 @@ class TorchEngine:
     @property
     def width(self) -> int:
         return int(self._model.encoder.config.hidden_size)  # type: ignore[arg-type, union-attr]
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        return encoder_traits(self._model.encoder).precisions  # type: ignore[arg-type]
 
     def backward(
         self,

@@ -145,5 +145,11 @@ class StoppedError(StiltsError):
     exit_code = 75
 
 
+class StalledError(StiltsError):
+    """A stage made no progress before its deadline."""
+
+    exit_code = 76
+
+
 class ClusterError(StiltsError):
     """The Kubernetes cluster could not be asked, or refused what it was asked for."""

@@ -25,6 +25,7 @@ def table(
     by_row: float = 0.3,
     seed: int = 0,
     extra: Sequence[ResultRow] = (),
+    mix: Mapping[str, Sequence[str]] | None = None,
 ) -> Frame:
     """A table of scores around 60.
 
@@ -33,6 +34,7 @@ def table(
         by_run: standard deviation of a run, common to its languages.
         by_language: of a language's own gain, common to all runs.
         by_row: of a single score.
+        mix: curriculum → languages of which it has labelled data.
     """
     found = targets or {"udpos": LANGUAGES, "tatoeba": LANGUAGES}
     random = np.random.default_rng(seed)
@@ -45,9 +47,12 @@ def table(
                     for run in range(seeds):
                         common = random.normal(0, by_run)
                         for code in codes:
-                            true = 0.0 if curriculum == "baseline" else gain(encoder, curriculum, target, code) + own[code]
+                            true = (
+                                0.0 if curriculum == "baseline" else gain(encoder, curriculum, target, code) + own[code]
+                            )
                             value = 60 + common + true + random.normal(0, by_row)
-                            yield row(encoder, curriculum, target, code, run, "score", value)
+                            one = row(encoder, curriculum, target, code, run, "score", value)
+                            yield one._replace(zero_shot=one.zero_shot and code not in (mix or {}).get(curriculum, ()))
 
     return frame_of([*rows(), *extra])
 

@@ -56,7 +56,13 @@ def analyse(
     mine = choose(choose(frame, "protocol", protocol), "study", study)
     scores, dev = scores_in(mine)
     evidence = find_evidence(scores, dev=dev)
-    return Analysis(mine, scores, summarise(scores), evidence, tuple(answers(mine, scores, evidence, questions)))
+    return Analysis(
+        mine,
+        scores,
+        summarise(scores),
+        evidence,
+        tuple(answers(mine, scores, evidence, questions or (), only=questions is not None)),
+    )
 
 
 def files(found: Analysis) -> dict[str, bytes]:

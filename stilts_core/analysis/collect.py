@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from stilts_core.analysis import summary, table, tables
 from stilts_core.analysis.collected import Collected, gather
 from stilts_core.analysis.evidence_tables import evidence_files
+from stilts_core.analysis.frame import frame_of
 from stilts_core.analysis.outcomes import SampleOf, samples_of
+from stilts_core.analysis.questions import answers
+from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import render
 from stilts_core.analysis.scores import Scores
 from stilts_core.planning.plan import Plan
@@ -37,6 +40,7 @@ def files(collected: Collected) -> dict[str, bytes]:
     The tables depend on the plan and on what the stages measured alone; ``tables/missing.csv`` also has the reasons
     that were given, and ``report.html`` these and, in its section on how the study ran, times and machines.
     """
+    questions = questions_of(collected)
     return {
         "results.csv": table.to_csv(collected.rows),
         "results.parquet": table.to_parquet(collected.rows),
@@ -45,13 +49,26 @@ def files(collected: Collected) -> dict[str, bytes]:
         "tables/states.csv": tables.states_csv(collected.scores, collected.rows),
         "tables/missing.csv": tables.missing_csv(collected.gaps),
         **evidence_files(collected.evidence, collected.beside),
-        "report.html": report(collected),
+        **{
+            f"tables/{one.name}.csv": table.csv_bytes(one.header, one.records)
+            for question in questions
+            for one in question.tables
+        },
+        "report.html": render(collected, questions).encode(),
     }
+
+
+def questions_of(collected: Collected) -> tuple[QuestionAnswer, ...]:
+    """The research questions that the study names, and those that its results have data for."""
+    spec = collected.plan.study.get("spec")
+    named = spec.get("questions") if isinstance(spec, Mapping) else None
+    wanted = [str(name) for name in named] if isinstance(named, list | tuple) else []
+    return tuple(answers(frame_of(collected.rows), collected.scores, collected.evidence, wanted))
 
 
 def report(collected: Collected) -> bytes:
     """``report.html``."""
-    return render(collected).encode()
+    return render(collected, questions_of(collected)).encode()
 
 
 def collect(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> dict[str, bytes]:

@@ -79,8 +79,9 @@ def frame_of(rows: Iterable[ResultRow]) -> Frame:
     found = dict(zip(ResultRow._fields, columns, strict=True))
     texts = {}
     for name in TEXTS:
-        names, codes = np.unique(np.array(found[name], dtype=object), return_inverse=True)
-        texts[name] = Coded(codes.astype(np.int64), tuple(map(str, names)))
+        names = tuple(sorted(set(found[name])))
+        place = {text: code for code, text in enumerate(names)}
+        texts[name] = Coded(np.fromiter((place[text] for text in found[name]), np.int64, len(found[name])), names)
     return Frame(
         texts,
         np.array(found["seed"], dtype=np.int64),

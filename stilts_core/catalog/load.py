@@ -14,7 +14,8 @@ from typing import Protocol as Shape
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from stilts_core.catalog.models import KnownEncoder, Language, Protocol, Source, Task
+from stilts_core.catalog.encoders import EncoderTraits, KnownEncoder
+from stilts_core.catalog.models import Language, Protocol, Source, Task
 from stilts_core.catalog.nearest import unknown
 from stilts_core.errors import SpecError
 
@@ -38,6 +39,7 @@ class Catalogue:
         tasks: by name, in the order of the data files, a study's own last.
         languages: by two-letter code (three letters where there is no such code).
         encoders: by short name.
+        architectures: of encoders, by `model_type`.
         language_groups: name → codes; ``xtreme`` holds the 40 languages of XTREME.
     """
 
@@ -45,6 +47,7 @@ class Catalogue:
     languages: Mapping[str, Language]
     protocols: Mapping[str, Protocol]
     encoders: Mapping[str, KnownEncoder]
+    architectures: Mapping[str, EncoderTraits]
     language_groups: Mapping[str, tuple[str, ...]]
 
     def task(self, name: str) -> Task:
@@ -135,6 +138,13 @@ def read_tasks(file: Traversable) -> tuple[Task, ...]:
 
 
 @lru_cache(maxsize=1)
+def load_architectures() -> Mapping[str, EncoderTraits]:
+    """The adapters of encoders by `model_type`, without the rest of the catalogue."""
+    file = files("stilts_core.catalog") / "data" / "architectures.yaml"
+    return _by_name(read_data_file(file, tuple[EncoderTraits, ...]))
+
+
+@lru_cache(maxsize=1)
 def _builtin() -> Catalogue:
     data = files("stilts_core.catalog") / "data"
     atlas = read_data_file(data / "languages.yaml", dict[str, Any])
@@ -144,9 +154,17 @@ def _builtin() -> Catalogue:
         tasks=_by_name(read_tasks(data / "tasks.yaml")),
         languages=MappingProxyType({language.code: language for language in languages}),
         protocols=_by_name(read_data_file(data / "protocols.yaml", tuple[Protocol, ...])),
-        encoders=_by_name(read_data_file(data / "encoders.yaml", tuple[KnownEncoder, ...])),
+        encoders=_by_name(_encoders(data / "encoders.yaml")),
+        architectures=load_architectures(),
         language_groups=MappingProxyType(groups),
     )
+
+
+def _encoders(file: Traversable) -> Iterable[KnownEncoder]:
+    """The encoders of a data file, in which `seen` names one of its lists of languages."""
+    document = read_data_file(file, dict[str, Any])
+    entries = [{**entry, "seen": document["languages"][entry["seen"]]} for entry in document["encoders"]]
+    return TypeAdapter(tuple[KnownEncoder, ...]).validate_python(entries)
 
 
 def read_data_file(file: Traversable, shape: type[ValueT]) -> ValueT:

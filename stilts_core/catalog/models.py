@@ -240,26 +240,6 @@ class Language(Frozen):
     spaces: bool = True
 
 
-class KnownEncoder(Frozen):
-    """An encoder that a study may call by a short name.
-
-    Attributes:
-        name: the short name.
-        hub: the hub id.
-        layers: transformer layers.
-        hidden: width of a token's vector.
-        max_length: tokens of an input at most, special tokens included.
-    """
-
-    name: Name
-    hub: str
-    title: str
-    layers: PositiveInt
-    hidden: PositiveInt
-    max_length: PositiveInt
-    note: str = ""
-
-
 class Hyper(Frozen):
     """The settings of one training that belong to the science.
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 @click.command("cancel", epilog="Example: stilts cancel jobs/quickstart.yaml --profile profile.yaml")
 @study_options
 @cluster_options
+@click.option(
+    "--save/--no-save",
+    default=True,
+    help="Let stages end in their grace period, in which trainings save where they are (the default), or kill them.",
+)
 @click.option("--all", "every", is_flag=True, help="All submissions of a study of this name, whatever their plans.")
 def command(
     study: Path,
@@ -27,9 +32,13 @@ def command(
     profile_path: Path | None,
     context: str | None,
     namespace: str | None,
+    save: bool,
     every: bool,
 ) -> None:
-    """End a study in a cluster, and wait until its pods, Jobs and Service are gone. The store is kept."""
+    """End a study in a cluster, and wait until its pods, Jobs and Service are gone. The store is kept.
+
+    Trainings go on from where they last saved when the study is submitted again.
+    """
     from stilts_core.engine.kubernetes.cancelling import cancel
     from stilts_core.engine.kubernetes.labels import STORE
     from stilts_core.spec.load import load_profile, load_study
@@ -40,7 +49,7 @@ def command(
     cluster = connect(profile, context, namespace)
     for submitted in _chosen(cluster, name, said, profile, every):
         click.echo(f"cancelling {submitted.name} in namespace {cluster.namespace}")
-        cancel(cluster, submitted, lambda text: click.echo(f"  still there: {text}"))
+        cancel(cluster, submitted, lambda text: click.echo(f"  still there: {text}"), save=save)
         kept = (submitted.anchor["metadata"].get("annotations") or {}).get(STORE)
         click.echo(f"{submitted.name} is gone. Kept: what has committed{f', in {kept}' * bool(kept)}.")
     click.echo(f"To go on: {said.command('submit')}")

@@ -30,11 +30,17 @@ def gap_reasons(statuses: Mapping[str, Status]) -> dict[str, str]:
     """Fingerprint → why a stage has not committed, for the stages that have not."""
     from stilts_core.engine.states import GOOD
 
-    return {
-        name: f"{status.state.value}: {status.why}" if status.why else status.state.value
-        for name, status in statuses.items()
-        if status.state not in GOOD
-    }
+    return {name: _gap_reason(status, statuses) for name, status in statuses.items() if status.state not in GOOD}
+
+
+def _gap_reason(status: Status, statuses: Mapping[str, Status]) -> str:
+    """What a stage is, and why; of one that is blocked also why the first of those that failed did."""
+    from stilts_core.errors import DivergedError
+
+    word = "diverged" if status.exit_code == DivergedError.exit_code else status.state.value
+    culprit = statuses.get(status.blocked_by[0]) if status.blocked_by else None
+    more = "" if culprit is None else f". It {_gap_reason(culprit, statuses)}"
+    return (f"{word}: {status.why}" if status.why else word) + more
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:

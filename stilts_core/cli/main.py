@@ -28,13 +28,14 @@ GROUPS = {
     "Its results": {
         "results": "Write the tables of whatever has committed so far.",
         "report": "Write the report of a study as one HTML file.",
+        "analyse": "Analyse a results table from anywhere, without a store.",
         "score": "Score predictions from anywhere, as the official programs do.",
         "export": "Write predictions as submissions to a leaderboard, checked.",
-        "analyse": "Analyse a results table from anywhere, without a store.",
     },
     "Getting ready": {
         "doctor": "Check machine or cluster, store and data, and say what to do.",
         "data": "Index and check the folder or bucket that holds the data.",
+        "gc": "Remove from a store what nothing needs any more.",
         "schema": "Print the JSON Schema of a study or a profile, for editors.",
     },
 }

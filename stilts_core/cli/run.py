@@ -65,7 +65,13 @@ def _drive(opened: OpenedStudy, slots: int | None) -> tuple[Mapping[str, Status]
 
     plan, profile = opened.plan, opened.profile
     placement = LocalPlacement(profile.spec, slots=slots, cores=usable_cores(), gpus=visible_gpus())
-    run = LocalRun(opened.settings, default_cache(), placement, retries=profile.spec.retries)
+    run = LocalRun(
+        opened.settings,
+        default_cache(),
+        placement,
+        retries=profile.spec.retries,
+        stall=profile.spec.local.stall_seconds,
+    )
     keep_plan(opened)
     watch = _watch(plan)
     with local_driver(plan, opened.store, run, watch) as driver, watch.running(), _stopped_by_signals(driver):

@@ -19,6 +19,8 @@ Columns by head, with T tokens, F features and E examples:
     tagging           label (T): label index at a word's first token, else -1;
                       word (T): the word's index there, else -1;
                       a sentence over the length limit has several features
+    pairs of texts    second (F), where the tokenizer tells the segments of a pair apart: the first position of the
+                      second one; beside the columns of classification, choice and span
     mlm               none; a parallel dataset has group (E): equal for translations of each other
     retrieval         side (E): 0 for the foreign sentence, 1 for the English one; or 0 for what looks for others, 1 for
                       what is looked for

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from stilts_core.catalog.encoders import EncoderTraits, traits_of
+from stilts_core.catalog.load import load_architectures
+from stilts_core.data.encoder_config import read_config
 from stilts_core.errors import IncompatibleCheckpointError, MissingInputError
 from stilts_core.modeling.attention import use_matrix_attention
 from stilts_core.spec.study import Pretraining
@@ -31,36 +34,65 @@ def _quiet() -> Iterator[None]:
 
 
 def load_encoder(location: str | Path, *, revision: str | None = None) -> nn.Module:
-    """The encoder of a folder or hub id, in fp32, without pooler and heads.
+    """The encoder of a folder or hub id, in fp32, without pooler, decoder and heads.
 
     Only safetensors weights are read, and no code of the repository is run.
 
     Raises:
         MissingInputError: there is no such folder or hub id, or it has no safetensors weights.
-        IncompatibleCheckpointError: the weights do not fit the configuration.
+        IncompatibleCheckpointError: the weights do not fit the configuration, or are not all there.
+        SpecError: there is no adapter for its architecture (`catalog.encoders`).
     """
-    from transformers import AutoModel
-
-    arguments: dict[str, Any] = {"revision": revision} if revision else {}
     try:
         with _quiet():
-            try:
-                encoder: nn.Module = AutoModel.from_pretrained(
-                    str(location), add_pooling_layer=False, use_safetensors=True, dtype=torch.float32, **arguments
-                )
-            except TypeError:  # architectures without a pooler do not know the argument
-                encoder = AutoModel.from_pretrained(
-                    str(location), use_safetensors=True, dtype=torch.float32, **arguments
-                )
+            traits = traits_of(read_config(location, revision), load_architectures(), encoder=location)
+            encoder, found = _load(traits, str(location), {"revision": revision} if revision else {})
     except OSError as error:
         raise MissingInputError(
             f"The encoder {location} cannot be loaded: {_first_line(error)}",
-            hint="Give a folder with config.json and model.safetensors, or a hub id that this machine can reach.",
+            hint="Give a folder with config.json and model.safetensors, or a hub id that this machine can reach. "
+            "Weights in another format have to be saved as safetensors once (docs/encoders.md).",
         ) from error
     except (RuntimeError, ValueError) as error:
         raise IncompatibleCheckpointError(f"The encoder {location} cannot be loaded: {_first_line(error)}") from error
+    missing = sorted(found["missing_keys"])
+    if missing:
+        raise IncompatibleCheckpointError(
+            f"The encoder {location} lacks {len(missing)} of its weights, such as {missing[0]}.",
+            hint="Save it again with save_pretrained; weights that are not there would be random.",
+        )
     use_matrix_attention(encoder)
     return encoder
+
+
+def _load(traits: EncoderTraits, location: str, arguments: Mapping[str, Any]) -> tuple[nn.Module, Mapping[str, Any]]:
+    """The model of the architecture's class, and what was found of its weights."""
+    import transformers
+
+    if traits.body is None:
+        # Architectures without a pooler do not know the first of these arguments.
+        attempts: list[dict[str, Any]] = [{"add_pooling_layer": False}, {}]
+        kind = transformers.AutoModel
+        more: dict[str, Any] = {"trust_remote_code": False}
+    else:
+        attempts, kind, more = [{}], getattr(transformers, traits.body), {}
+    for attempt in attempts:
+        try:
+            found: tuple[nn.Module, Mapping[str, Any]] = kind.from_pretrained(
+                location,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **attempt,
+                **more,
+                **arguments,
+            )
+        except TypeError:
+            if attempt is attempts[-1]:
+                raise
+        else:
+            return found
+    raise AssertionError("there is at least one attempt")
 
 
 def new_encoder(settings: Pretraining, vocabulary: int, pad_id: int, bos_id: int, eos_id: int) -> nn.Module:
@@ -89,23 +121,51 @@ def new_encoder(settings: Pretraining, vocabulary: int, pad_id: int, bos_id: int
     return encoder
 
 
-def encode(encoder: nn.Module, input_ids: Tensor, mask: Tensor | None) -> Tensor:
-    """Last hidden states (B, L, H) of token ids (B, L); no mask means no padding, which is the faster path."""
-    return encoder(input_ids=input_ids, attention_mask=mask)[0]  # type: ignore[no-any-return]
+def encoder_traits(encoder: nn.Module) -> EncoderTraits:
+    """The adapter of a loaded encoder."""
+    return traits_of(encoder_config(encoder), load_architectures(), encoder=type(encoder).__name__)
 
 
-def encode_states(encoder: nn.Module, input_ids: Tensor, mask: Tensor | None) -> tuple[Tensor, ...]:
-    """All hidden states, the embedding output first: layers + 1 tensors of (B, L, H)."""
-    output = encoder(input_ids=input_ids, attention_mask=mask, output_hidden_states=True)
-    return output.hidden_states  # type: ignore[no-any-return]
+def encoder_config(encoder: nn.Module) -> Mapping[str, Any]:
+    """The configuration of a loaded encoder as it would be written."""
+    return encoder.config.to_dict()  # type: ignore[no-any-return, operator, union-attr]
 
 
-def mean_pool(states: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean of hidden states (B, L, H) over the unmasked tokens, special tokens included, in fp32: (B, H)."""
-    if mask is None:
-        return states.float().mean(1)
-    weights = mask.to(torch.float32).unsqueeze(-1)
-    return (states.float() * weights).sum(1) / weights.sum(1)
+def encode(encoder: nn.Module, input_ids: Tensor, mask: Tensor | None, segments: Tensor | None = None) -> Tensor:
+    """Last hidden states (B, L, H) of token ids (B, L).
+
+    Args:
+        mask: False at padding; none means no padding, which is the faster path.
+        segments: 0 at the first text of a pair and 1 at the second; used where the encoder has embeddings for both.
+    """
+    return encoder(input_ids=input_ids, attention_mask=mask, **_segments(encoder, segments))[0]  # type: ignore[no-any-return]
+
+
+def encode_states(
+    encoder: nn.Module, input_ids: Tensor, mask: Tensor | None, segments: Tensor | None = None
+) -> tuple[Tensor, ...]:
+    """All hidden states, the embedding output first: layers + 1 tensors of (B, L, H).
+
+    Raises:
+        IncompatibleCheckpointError: the architecture gives another number of them.
+    """
+    output = encoder(
+        input_ids=input_ids, attention_mask=mask, output_hidden_states=True, **_segments(encoder, segments)
+    )
+    states: tuple[Tensor, ...] = output.hidden_states
+    layers = int(encoder.config.num_hidden_layers)  # type: ignore[arg-type, union-attr]
+    if len(states) != layers + 1:
+        raise IncompatibleCheckpointError(
+            f"{type(encoder).__name__} gives {len(states)} hidden states for {layers} layers; the output of its "
+            f"embeddings and that of each layer are needed."
+        )
+    return states
+
+
+def _segments(encoder: nn.Module, segments: Tensor | None) -> dict[str, Tensor]:
+    if segments is None or (getattr(encoder.config, "type_vocab_size", None) or 0) < 2:
+        return {}
+    return {"token_type_ids": segments}
 
 
 def _first_line(error: Exception) -> str:

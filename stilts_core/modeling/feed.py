@@ -70,11 +70,14 @@ def labelled_units(dataset: Dataset, items: Array) -> int:
 
 
 def input_tensors(dataset: Dataset, features: Array, device: torch.device) -> dict[str, Tensor]:
-    """``input_ids`` (B, L) and, where there is padding, ``mask`` (B, L)."""
+    """``input_ids`` (B, L); ``mask`` (B, L) where there is padding; ``segments`` (B, L) where the tokenizer has any."""
     ids, mask = pad(dataset.ids, dataset.offsets, features, dataset.pad_id)
     batch = {"input_ids": torch.from_numpy(ids)}
     if mask is not None:
         batch["mask"] = torch.from_numpy(mask)
+    if (second := dataset.columns.get("second")) is not None:
+        begins = _tensor(second[features]).unsqueeze(1)
+        batch["segments"] = (torch.arange(ids.shape[1]) >= begins).long()
     return to_device(batch, device)
 
 

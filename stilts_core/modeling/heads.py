@@ -13,39 +13,45 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stilts_core.catalog.encoders import Pooling
 from stilts_core.catalog.models import Head
+from stilts_core.modeling.pooling import pool
 
 IGNORED = -1
 """The label of a position that has none."""
 
 
 class SentenceHead(nn.Module):
-    """Classification from the first token: dropout, dense, tanh, dropout, projection, as XLM-R's own head has it.
+    """Classification of whole inputs: dropout, dense, tanh, dropout, projection, as XLM-R's own head has it.
 
     With ``outputs`` 1 it scores the choices of a multiple-choice task.
+
+    Args:
+        pooling: what stands for an input, which is the architecture's (`catalog.encoders.EncoderTraits`).
     """
 
-    def __init__(self, hidden: int, outputs: int, dropout: float) -> None:
+    def __init__(self, hidden: int, outputs: int, dropout: float, pooling: Pooling = "first") -> None:
         super().__init__()
+        self.pooling: Pooling = pooling
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(hidden, hidden)
         self.project = nn.Linear(hidden, outputs)
 
-    def forward(self, states: Tensor) -> Tensor:
-        """States (B, L, H) → logits (B, outputs)."""
-        first = self.dropout(states[:, 0])
-        return self.project(self.dropout(torch.tanh(self.dense(first))))  # type: ignore[no-any-return]
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+        """States (B, L, H), and the mask where there is padding → logits (B, outputs)."""
+        pooled = self.dropout(pool(states, mask, self.pooling))
+        return self.project(self.dropout(torch.tanh(self.dense(pooled))))  # type: ignore[no-any-return]
 
 
 class ClassificationHead(SentenceHead):
     def loss(self, states: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Summed cross-entropy with ``label`` (B,)."""
-        return functional.cross_entropy(self(states).float(), batch["label"], reduction="sum")
+        return functional.cross_entropy(self(states, batch.get("mask")).float(), batch["label"], reduction="sum")
 
 
 class ChoiceHead(SentenceHead):
-    def __init__(self, hidden: int, dropout: float) -> None:
-        super().__init__(hidden, 1, dropout)
+    def __init__(self, hidden: int, dropout: float, pooling: Pooling = "first") -> None:
+        super().__init__(hidden, 1, dropout, pooling)
 
     def loss(self, states: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Summed cross-entropy over the choices: ``label`` (N,), ``slot`` (B,) the choice's place as n * C + c.
@@ -55,7 +61,7 @@ class ChoiceHead(SentenceHead):
         label, slot = batch["label"], batch["slot"]
         width = int(batch["choices"])
         scores = torch.full((label.shape[0] * width,), -torch.inf, device=states.device)
-        scores = scores.index_put((slot,), self(states).float().squeeze(-1))
+        scores = scores.index_put((slot,), self(states, batch.get("mask")).float().squeeze(-1))
         return functional.cross_entropy(scores.view(-1, width), label, reduction="sum")
 
 
@@ -102,12 +108,16 @@ class TaggingHead(nn.Module):
 
 
 class MaskedHead(nn.Module):
-    """Restores masked tokens; the output layer is the encoder's own embedding matrix."""
+    """Restores masked tokens; the output layer is the encoder's own embedding matrix.
 
-    def __init__(self, hidden: int, vocabulary: int) -> None:
+    Args:
+        width: of the word embeddings, which some architectures have narrower than their layers.
+    """
+
+    def __init__(self, hidden: int, vocabulary: int, width: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(hidden, hidden)
-        self.norm = nn.LayerNorm(hidden, eps=1e-5)
+        self.dense = nn.Linear(hidden, width)
+        self.norm = nn.LayerNorm(width, eps=1e-5)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
 
     def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
@@ -121,20 +131,36 @@ class MaskedHead(nn.Module):
         return functional.cross_entropy(self(states[at], embeddings).float(), label[at], reduction="sum")
 
 
-def new_head(head: Head, *, hidden: int, dropout: float, labels: int, vocabulary: int) -> nn.Module:
-    """A head with random weights: normal with deviation 0.02 and zero biases, as the encoders are initialised."""
+def new_head(
+    head: Head,
+    *,
+    hidden: int,
+    dropout: float,
+    labels: int,
+    vocabulary: int,
+    width: int | None = None,
+    pooling: Pooling = "first",
+) -> nn.Module:
+    """A head with random weights: normal with deviation 0.02 and zero biases, as the encoders are initialised.
+
+    Args:
+        hidden: width of the hidden states.
+        vocabulary: rows of the word embeddings.
+        width: of the word embeddings, where it is not ``hidden``.
+        pooling: what stands for a whole input.
+    """
     module: nn.Module
     match head:
         case Head.CLASSIFICATION:
-            module = ClassificationHead(hidden, labels, dropout)
+            module = ClassificationHead(hidden, labels, dropout, pooling)
         case Head.CHOICE:
-            module = ChoiceHead(hidden, dropout)
+            module = ChoiceHead(hidden, dropout, pooling)
         case Head.SPAN:
             module = SpanHead(hidden)
         case Head.TAGGING:
             module = TaggingHead(hidden, labels, dropout)
         case Head.MLM:
-            module = MaskedHead(hidden, vocabulary)
+            module = MaskedHead(hidden, vocabulary, width or hidden)
         case Head.RETRIEVAL:
             raise ValueError("retrieval has no head: it uses the encoder alone")
     for layer in module.modules():

@@ -11,16 +11,22 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from stilts_core.catalog.encoders import Pooling
 from stilts_core.catalog.models import Head
 from stilts_core.data.batches import inference_batches
 from stilts_core.data.dataset import Dataset
-from stilts_core.modeling.encoder import encode, encode_states, mean_pool
+from stilts_core.errors import SpecError
+from stilts_core.modeling.encoder import encode, encode_states, encoder_config, encoder_traits
 from stilts_core.modeling.feed import input_tensors
 from stilts_core.modeling.model import TaskModel
+from stilts_core.modeling.pooling import pool
 
 Array = npt.NDArray[Any]
 Tick = Callable[[int, int], None]
 """Called after each batch with the features done and the features in all; may raise to stop."""
+
+Recall = Callable[[Callable[[], list[Array]]], list[Array]]
+"""Called for each batch in turn with what makes its outputs; gives those, made now or known from before."""
 
 MICRO_TOKENS = {"cpu": 4096, "cuda": 65536}
 BF16_WORK = 1 << 23
@@ -30,14 +36,30 @@ Measured on two cores: at width 256 from 128 tokens on, at 128 from 512, at 64 f
 """
 
 
-def pick_precision(precision: str, device: torch.device, *, width: int, tokens: float) -> torch.dtype:
+def pick_precision(
+    precision: str,
+    device: torch.device,
+    *,
+    width: int,
+    tokens: float,
+    safe: Collection[str] = ("fp32", "bf16"),
+) -> torch.dtype:
     """The dtype of forward passes: with ``auto`` bf16 where the device computes in it and it is the faster one.
 
     Args:
         width: of the encoder.
         tokens: of a forward pass; a processor multiplies small matrices faster in fp32.
+        safe: the precisions that the encoder's architecture stands (`catalog.encoders.EncoderTraits`).
+
+    Raises:
+        SpecError: the precision asked for is none of these.
     """
-    if precision == "fp32":
+    if precision != "auto" and precision not in safe:
+        raise SpecError(
+            f"Forward passes in {precision} overflow in this encoder's architecture; {' and '.join(safe)} are safe.",
+            hint="Set training.precision in the profile to one of these, or to auto.",
+        )
+    if precision == "fp32" or "bf16" not in safe:
         return torch.float32
     if precision == "bf16":
         return torch.bfloat16
@@ -60,6 +82,7 @@ class Inference:
     Args:
         tokens: padded tokens of one forward pass at most; None: by device.
         tick: see `Tick`.
+        recall: see `Recall`.
     """
 
     def __init__(
@@ -69,11 +92,13 @@ class Inference:
         precision: str = "auto",
         tokens: int | None = None,
         tick: Tick = lambda done, total: None,
+        recall: Recall = lambda make: make(),
     ) -> None:
         self.device = device
         self.precision = precision
         self.tokens = tokens or MICRO_TOKENS[device.type]
         self.tick = tick
+        self.recall = recall
 
     def _batches(
         self, dataset: Dataset, features: Array | None, *, model: nn.Module
@@ -82,7 +107,8 @@ class Inference:
         encoder = model.encoder if isinstance(model, TaskModel) else model
         width = int(encoder.config.hidden_size)  # type: ignore[arg-type, union-attr]
         tokens = min(self.tokens, int(dataset.lengths[features].sum()))
-        dtype = pick_precision(self.precision, self.device, width=width, tokens=tokens)
+        safe = encoder_traits(encoder).precisions
+        dtype = pick_precision(self.precision, self.device, width=width, tokens=tokens, safe=safe)
         was_training = model.training
         model.eval()
         done = 0
@@ -100,10 +126,10 @@ class Inference:
         """Logits of classification (F, labels) or choice (F, 1) heads; rows of features left out are NaN."""
         out: Array | None = None
         for rows, batch in self._batches(dataset, features, model=model):
-            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask"))).float().cpu()
+            (logits,) = self.recall(lambda: [_sentence_logits(model, task, batch).cpu().numpy()])  # noqa: B023
             if out is None:
                 out = np.full((len(dataset.offsets) - 1, logits.shape[1]), np.nan, dtype=np.float32)
-            out[rows] = logits.numpy()
+            out[rows] = logits
         return np.empty((0, 1), dtype=np.float32) if out is None else out
 
     def span_logits(
@@ -112,16 +138,16 @@ class Inference:
         """Start and end logits of every token, (T,) each; NaN at features left out."""
         out = np.full((len(dataset.ids), 2), np.nan, dtype=np.float32)
         for rows, batch in self._batches(dataset, features, model=model):
-            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask"))).float().cpu()
-            out[_positions(dataset, rows)] = _real(logits.numpy(), batch)
+            (logits,) = self.recall(lambda: [_real(_token_logits(model, task, batch).float().cpu().numpy(), batch)])  # noqa: B023
+            out[_positions(dataset, rows)] = logits
         return np.ascontiguousarray(out[:, 0]), np.ascontiguousarray(out[:, 1])
 
     def tag_indices(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Array:
         """The likeliest label of every token, (T,) int16; -1 at features left out."""
         out = np.full(len(dataset.ids), -1, dtype=np.int16)
         for rows, batch in self._batches(dataset, features, model=model):
-            logits = model.heads[task](encode(model.encoder, batch["input_ids"], batch.get("mask")))
-            out[_positions(dataset, rows)] = _real(logits.argmax(-1).cpu().numpy(), batch)
+            (tags,) = self.recall(lambda: [_real(_token_logits(model, task, batch).argmax(-1).cpu().numpy(), batch)])  # noqa: B023
+            out[_positions(dataset, rows)] = tags
         return out
 
     def pooled_states(
@@ -130,24 +156,21 @@ class Inference:
         """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32.
 
         Args:
+            pooling: ``mean`` over the tokens, or ``cls``: what stands for an input in the encoder's architecture.
             keep: the states that are wanted; None stands in the place of the others. Default: all.
         """
+        how = "mean" if pooling == "mean" else encoder_traits(encoder).sentence_pooling(encoder_config(encoder))
         out: list[Array | None] | None = None
         for rows, batch in self._batches(dataset, None, model=encoder):
-            mask = batch.get("mask")
-            states = encode_states(encoder, batch["input_ids"], mask)
+            states = self.recall(lambda: _pooled(encoder, batch, how, keep))  # noqa: B023
             if out is None:
                 out = [
-                    np.zeros((len(dataset.offsets) - 1, state.shape[-1]), dtype=np.float32)
-                    if keep is None or number in keep
-                    else None
-                    for number, state in enumerate(states)
+                    np.zeros((len(dataset.offsets) - 1, state.shape[-1]), dtype=np.float32) if len(state) else None
+                    for state in states
                 ]
             for vectors, state in zip(out, states, strict=True):
-                if vectors is None:
-                    continue
-                pooled = mean_pool(state, mask) if pooling == "mean" else state[:, 0].float()
-                vectors[rows] = pooled.cpu().numpy()
+                if vectors is not None:
+                    vectors[rows] = state
         return out or []
 
     def last_states(
@@ -156,7 +179,7 @@ class Inference:
         """The last hidden states (B, L, H) of some features, batch by batch, with the features and the mask."""
         for rows, batch in self._batches(dataset, features, model=encoder):
             mask = batch.get("mask")
-            yield rows, encode(encoder, batch["input_ids"], mask), mask
+            yield rows, encode(encoder, batch["input_ids"], mask, batch.get("segments")), mask
 
     def head_outputs(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Any:
         """The raw outputs of whichever head the dataset is for."""
@@ -168,6 +191,32 @@ class Inference:
             case Head.TAGGING:
                 return self.tag_indices(model, task, dataset, features)
         raise ValueError(f"{dataset.head} has no head to run")
+
+
+def _sentence_logits(model: TaskModel, task: int, batch: dict[str, Tensor]) -> Tensor:
+    logits: Tensor = model.heads[task](_states(model, batch), batch.get("mask")).float()
+    return logits
+
+
+def _token_logits(model: TaskModel, task: int, batch: dict[str, Tensor]) -> Tensor:
+    logits: Tensor = model.heads[task](_states(model, batch))
+    return logits
+
+
+def _pooled(encoder: nn.Module, batch: dict[str, Tensor], how: Pooling, keep: Collection[int] | None) -> list[Array]:
+    """One vector for each input of each hidden state, (B, H); none for a state that is not kept."""
+    mask = batch.get("mask")
+    states = encode_states(encoder, batch["input_ids"], mask, batch.get("segments"))
+    return [
+        pool(state, mask, how).float().cpu().numpy()
+        if keep is None or at in keep
+        else np.empty((0, state.shape[-1]), dtype=np.float32)
+        for at, state in enumerate(states)
+    ]
+
+
+def _states(model: TaskModel, batch: dict[str, Tensor]) -> Tensor:
+    return encode(model.encoder, batch["input_ids"], batch.get("mask"), batch.get("segments"))
 
 
 def _positions(dataset: Dataset, features: Array) -> Array:

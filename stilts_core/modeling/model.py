@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from stilts_core.catalog.models import Head
 from stilts_core.errors import IncompatibleCheckpointError, MissingInputError
-from stilts_core.modeling.encoder import encode, load_encoder
+from stilts_core.modeling.encoder import encode, encoder_config, encoder_traits, load_encoder
 from stilts_core.modeling.heads import MaskedHead, new_head
 
 HEADS_FILE = "heads.safetensors"
@@ -42,7 +42,7 @@ class TaskModel(nn.Module):
         Where there are several tasks, the other heads join with a weight of zero: every parameter then gets a gradient
         at every step, which is what keeps the optimiser's steps equal under all ZeRO stages.
         """
-        states = encode(self.encoder, batch["input_ids"], batch.get("mask"))
+        states = encode(self.encoder, batch["input_ids"], batch.get("mask"), batch.get("segments"))
         head = self.heads[task]
         if isinstance(head, MaskedHead):
             loss: Tensor = head.loss(states, batch, self.embeddings)
@@ -57,17 +57,19 @@ class TaskModel(nn.Module):
 
 def new_task_model(encoder: nn.Module, tasks: Sequence[tuple[Head, int]], seed: int) -> TaskModel:
     """The encoder with fresh heads, ``(kind, number of labels)`` each; the seed decides their weights alone."""
-    config = encoder.config
-    dropout = float(getattr(config, "hidden_dropout_prob", 0.1) or 0.0)
+    traits, config = encoder_traits(encoder), encoder_config(encoder)
+    words: Tensor = encoder.get_input_embeddings().weight  # type: ignore[operator]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         heads = [
             new_head(
                 head,
-                hidden=config.hidden_size,  # type: ignore[arg-type, union-attr]
-                dropout=dropout,
+                hidden=encoder.config.hidden_size,  # type: ignore[arg-type, union-attr]
+                dropout=traits.head_dropout(config),
                 labels=labels,
-                vocabulary=config.vocab_size,  # type: ignore[arg-type, union-attr]
+                vocabulary=words.shape[0],
+                width=words.shape[1],
+                pooling=traits.sentence_pooling(config),
             )
             for head, labels in tasks
         ]
@@ -132,5 +134,6 @@ def _read_heads(folder: Path, tasks: Sequence[tuple[Head, int]]) -> dict[str, Te
     except OSError as error:
         raise MissingInputError(f"{folder} holds no trained heads: {error}.") from error
     if record != wanted:
-        raise IncompatibleCheckpointError(f"{folder} holds the heads {record}, and {wanted} are needed.")
+        needed = ", ".join(f"{head.value} with {labels} labels" for head, labels in tasks)
+        raise IncompatibleCheckpointError(f"{folder} holds the heads {record}, and what is needed is: {needed}.")
     return state

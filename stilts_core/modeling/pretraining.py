@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stilts_core.modeling.encoder import encode, encode_states, mean_pool
+from stilts_core.modeling.encoder import encode, encode_states
 from stilts_core.modeling.heads import MaskedHead
+from stilts_core.modeling.pooling import mean_pool
 
 TEMPERATURE = 0.05
 MIDDLE = 2 / 3

@@ -1,4 +1,4 @@
-"""What an encoder makes of a sample of a dataset: pooled states, first states, and states of chosen tokens."""
+"""What an encoder makes of a sample of a dataset: mean states, what heads read, and states of chosen tokens."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from torch import nn
 from stilts_core.catalog.models import Head
 from stilts_core.data.dataset import Array, Dataset
 from stilts_core.data.sampling import dev_sample
-from stilts_core.modeling.encoder import mean_pool
+from stilts_core.modeling.encoder import encoder_config, encoder_traits
 from stilts_core.modeling.feed import training_tensors
 from stilts_core.modeling.heads import IGNORED
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.model import TaskModel
+from stilts_core.modeling.pooling import mean_pool, pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,12 @@ class Sampled:
 
     Attributes:
         mean: over the tokens of each feature, (F, H).
-        first: of each feature's first token, (F, H).
+        sentence: what stands for each feature in the encoder's architecture, as sentence heads read it, (F, H).
         tokens: of the chosen positions, (P, H), in their order.
     """
 
     mean: Array
-    first: Array
+    sentence: Array
     tokens: Array
 
 
@@ -39,7 +40,7 @@ class Labelled:
     """Where a head reads, and what is right there.
 
     Attributes:
-        positions: of tokens in the dataset's flat arrays, (N,); none where the first token of each feature is read.
+        positions: of tokens in the dataset's flat arrays, (N,); none where each feature is read as a sentence.
         labels: (N,) integers.
     """
 
@@ -132,24 +133,25 @@ def sample_states(
     """
     row_of = {int(feature): row for row, feature in enumerate(features)}
     owner = np.searchsorted(dataset.offsets, positions, side="right") - 1
-    mean = first = tokens = None
+    how = encoder_traits(encoder).sentence_pooling(encoder_config(encoder))
+    mean = sentence = tokens = None
     for rows, states, mask in inference.last_states(encoder, dataset, features):
         width = states.shape[-1]
-        if mean is None or first is None or tokens is None:
-            mean, first = (np.zeros((len(features), width), dtype=np.float32) for _ in range(2))
+        if mean is None or sentence is None or tokens is None:
+            mean, sentence = (np.zeros((len(features), width), dtype=np.float32) for _ in range(2))
             tokens = np.zeros((len(positions), width), dtype=np.float32)
         places = [row_of[int(feature)] for feature in rows]
         mean[places] = mean_pool(states, mask).cpu().numpy()
-        first[places] = states[:, 0].float().cpu().numpy()
+        sentence[places] = pool(states, mask, how).float().cpu().numpy()
         at = {int(feature): place for place, feature in enumerate(rows)}
         mine = np.flatnonzero(np.isin(owner, rows))
         if len(mine):
             batch = torch.tensor([at[int(feature)] for feature in owner[mine]], device=states.device)
             column = torch.from_numpy(np.asarray(positions[mine] - dataset.offsets[owner[mine]])).to(states.device)
             tokens[mine] = states[batch, column].float().cpu().numpy()
-    if mean is None or first is None or tokens is None:
+    if mean is None or sentence is None or tokens is None:
         raise ValueError("a sample has at least one feature")
-    return Sampled(mean, first, tokens)
+    return Sampled(mean, sentence, tokens)
 
 
 def fisher_diagonal(

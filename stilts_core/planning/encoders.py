@@ -5,31 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stilts_core.catalog.encoders import VOCABULARY_FILES, EncoderTraits, traits_of
 from stilts_core.catalog.load import Catalogue
 from stilts_core.data.index import INDEX
 from stilts_core.data.root import DataRoot, open_data_root
 from stilts_core.errors import DataError, MissingInputError
 from stilts_core.model import digest
 from stilts_core.planning.estimate import transformer_parameters
-from stilts_core.planning.plan import EncoderSource
+from stilts_core.planning.plan import Cell, EncoderSource
 from stilts_core.spec.study import Encoder, Study
 from stilts_core.storage.settings import S3Settings
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-_TOKENIZERS = (
-    "tokenizer.json",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "tokenizer.model",
-    "vocab.txt",
-    "vocab.json",
-)
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
-_OFFSET_TYPES = frozenset({"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl"})  # positions start after the pad id
 
 
 def resolve_encoders(
@@ -40,6 +32,7 @@ def resolve_encoders(
     Raises:
         MissingInputError: a folder or address is not there, or lacks configuration, tokenizer or weights.
         DataError: its configuration cannot be read.
+        SpecError: there is no adapter for its architecture.
     """
     return {
         encoder.name: _resolve(encoder, encoder.source, catalogue, cache, s3 or S3Settings())
@@ -60,10 +53,10 @@ def assumed_encoders(study: Study, catalogue: Catalogue) -> dict[str, EncoderSou
 def _resolve(encoder: Encoder, source: str, catalogue: Catalogue, cache: Path | None, s3: S3Settings) -> EncoderSource:
     location = catalogue.encoder_location(source)
     if location.startswith("s3://"):
-        return _files(location, open_data_root(location, cache, s3))
+        return _files(location, open_data_root(location, cache, s3), catalogue)
     folder = Path(location).expanduser()
     if folder.is_dir():
-        return _files(str(folder.absolute()), open_data_root(str(folder), cache, s3))
+        return _files(str(folder.absolute()), open_data_root(str(folder), cache, s3), catalogue)
     if not _HUB_ID.fullmatch(location):
         raise MissingInputError(
             f"The encoder {encoder.name}: there is no folder {location}.",
@@ -74,24 +67,33 @@ def _resolve(encoder: Encoder, source: str, catalogue: Catalogue, cache: Path | 
 
 def _by_name(encoder: Encoder, source: str, catalogue: Catalogue) -> EncoderSource:
     location, known = catalogue.encoder_location(source), catalogue.known_encoder(source)
+    if known is None:
+        revision, adapter = encoder.revision, ""
+    else:
+        revision, adapter = encoder.revision or known.revision, _adapter(catalogue.architectures[known.architecture])
     return EncoderSource(
         location=location,
-        revision=encoder.revision,
-        digest=hashlib.sha256(f"{location}@{encoder.revision or 'main'}".encode()).hexdigest(),
-        parameters=None if known is None else int(transformer_parameters(known.layers, known.hidden)),
+        revision=revision,
+        digest=hashlib.sha256(f"{location}@{revision or 'main'}{adapter}".encode()).hexdigest(),
+        parameters=None if known is None else known.body,
         max_length=None if known is None else known.max_length,
         layers=None if known is None else known.layers,
     )
 
 
-def _files(location: str, root: DataRoot) -> EncoderSource:
+def _adapter(traits: EncoderTraits) -> str:
+    """What the first version of an architecture's adapter leaves out of an encoder's digest, and later ones put in."""
+    return f"#{traits.name}-{traits.version}" if traits.version > 1 else ""
+
+
+def _files(location: str, root: DataRoot, catalogue: Catalogue) -> EncoderSource:
     """An encoder as files; hidden files and the index of digests are no part of it."""
     names = [name for name in root.find("*") if name != INDEX and not name.startswith(".")]
     lacking = [
         what
         for what, alternatives in (
             ("configuration (config.json)", ("config.json",)),
-            (f"tokenizer ({', '.join(_TOKENIZERS)})", _TOKENIZERS),
+            (f"tokenizer ({', '.join(VOCABULARY_FILES)})", VOCABULARY_FILES),
             (f"weights ({' or '.join(_WEIGHTS)})", _WEIGHTS),
         )
         if not any(name in alternatives for name in names)
@@ -102,14 +104,16 @@ def _files(location: str, root: DataRoot) -> EncoderSource:
             hint="Save it there with save_pretrained of both the model and the tokenizer.",
         )
     config = _config(root.fetch("config.json"), location)
+    traits = traits_of(config, catalogue.architectures, encoder=location)
     content = {name: root.digest(name)[0] for name in names}
+    adapter = _adapter(traits)
     return EncoderSource(
         location=location,
-        digest=digest(content),
+        digest=digest(content | {"": adapter} if adapter else content),
         files=tuple(sorted(content.items())) if location.startswith("s3://") else (),
-        parameters=_parameters(config),
-        max_length=_max_length(config),
-        layers=layers if isinstance(layers := config.get("num_hidden_layers"), int) else None,
+        parameters=_parameters(config, traits),
+        max_length=traits.max_length(config),
+        layers=layers if isinstance(layers := config.get(traits.layers), int) else None,
     )
 
 
@@ -123,21 +127,33 @@ def _config(file: Path, location: str) -> Mapping[str, Any]:
     return config
 
 
-def _parameters(config: Mapping[str, Any]) -> int | None:
-    layers, hidden = config.get("num_hidden_layers"), config.get("hidden_size")
+def _parameters(config: Mapping[str, Any], traits: EncoderTraits) -> int | None:
+    layers, hidden = config.get(traits.layers), config.get(traits.hidden)
     if not (isinstance(layers, int) and isinstance(hidden, int)):
         return None
-    intermediate = config.get("intermediate_size")
-    return int(transformer_parameters(layers, hidden, intermediate if isinstance(intermediate, int) else None)) or None
+    inner = config.get(traits.intermediate)
+    inner = inner if isinstance(inner, int) else None
+    return int(transformer_parameters(layers, hidden, inner, gated=traits.gated)) or None
 
 
-def _max_length(config: Mapping[str, Any]) -> int | None:
-    positions, pad = config.get("max_position_embeddings"), config.get("pad_token_id")
-    if not isinstance(positions, int):
-        return None
-    if config.get("model_type") in _OFFSET_TYPES:
-        positions -= (pad if isinstance(pad, int) else 1) + 1
-    return positions if positions > 0 else None
+def unseen(study: Study, catalogue: Catalogue, cells: Iterable[Cell]) -> list[str]:
+    """A note for each encoder whose pretraining lacked languages that it is scored in, as far as that is known."""
+    scored: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        scored.setdefault(cell.encoder, {}).update(dict.fromkeys(cell.languages))
+    notes = []
+    for encoder in study.spec.encoders:
+        known = catalogue.known_encoder(encoder.source) if encoder.source else None
+        if known is None or known.seen is None:
+            continue
+        languages = scored.get(encoder.name, {})
+        missing = sorted(set(languages) - set(known.seen))
+        if missing:
+            notes.append(
+                f"{encoder.name}: its pretraining had no text in {len(missing)} of the {len(languages)} languages that "
+                f"it is scored in: {', '.join(missing)}."
+            )
+    return notes
 
 
 def unpinned(study: Study, encoders: Mapping[str, EncoderSource]) -> list[str]:
@@ -146,7 +162,7 @@ def unpinned(study: Study, encoders: Mapping[str, EncoderSource]) -> list[str]:
         f"{encoder.name}: no `revision` is given, so it is whatever {encoders[encoder.name].location} is on the hub's "
         f"main branch when a stage loads it."
         for encoder in study.spec.encoders
-        if encoder.name in encoders and encoder.revision is None and _on_hub(encoders[encoder.name])
+        if encoder.name in encoders and encoders[encoder.name].revision is None and _on_hub(encoders[encoder.name])
     ]
 
 

@@ -119,9 +119,9 @@ def body_parameters(encoder: Pretraining | EncoderSource) -> float:
     return transformer_parameters(encoder.layers, encoder.hidden, encoder.intermediate)
 
 
-def transformer_parameters(layers: int, hidden: int, intermediate: int | None = None) -> float:
-    """The four attention matrices and the two feed-forward ones of each layer."""
-    return layers * (4 * hidden**2 + 2 * hidden * (intermediate or 4 * hidden))
+def transformer_parameters(layers: int, hidden: int, intermediate: int | None = None, *, gated: bool = False) -> float:
+    """The four attention matrices and the two feed-forward ones of each layer, three where these are gated."""
+    return layers * (4 * hidden**2 + (3 if gated else 2) * hidden * (intermediate or 4 * hidden))
 
 
 def prepare_work(files: Iterable[DataFile], *, tokenizer: bool = False) -> float:

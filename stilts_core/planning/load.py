@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stilts_core.catalog.load import Catalogue, load_catalogue
 from stilts_core.data.root import open_data_root, overlay_for
-from stilts_core.planning.encoders import assumed_encoders, resolve_encoders, unpinned
+from stilts_core.planning.encoders import assumed_encoders, resolve_encoders, unpinned, unseen
 from stilts_core.planning.expand import make_plan
 from stilts_core.planning.offline import NOTE, CatalogueFiles
 from stilts_core.planning.plan import EncoderSource, Plan
@@ -68,13 +68,18 @@ def load_plan(
     if no_data:
         encoders = assumed_encoders(study, catalogue)
         plan = make_plan(study, catalogue, CatalogueFiles(catalogue), encoders)
-        plan = plan.model_copy(update={"notes": (NOTE, *plan.notes)})
+        plan = plan.model_copy(update={"notes": (NOTE, *plan.notes, *unseen(study, catalogue, plan.cells))})
         return PlannedStudy(loaded, study, catalogue, encoders, plan)
     s3 = (profile or Profile()).spec.store.s3
     encoders = resolve_encoders(study, catalogue, cache, s3)
     root = open_data_root(study.spec.data.root, cache, s3)
     plan = make_plan(study, catalogue, root, encoders)
-    notes = (*plan.notes, *unpinned(study, encoders), *quirk_notes(plan.stages, root, catalogue, cache))
+    notes = (
+        *plan.notes,
+        *unpinned(study, encoders),
+        *unseen(study, catalogue, plan.cells),
+        *quirk_notes(plan.stages, root, catalogue, cache),
+    )
     plan = plan.model_copy(update={"data_root": _absolute(study.spec.data.root), "notes": notes})
     return PlannedStudy(loaded, study, catalogue, encoders, plan)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stilts_core.catalog.models import Name
 from stilts_core.model import API_VERSION, Frozen
@@ -27,11 +27,13 @@ class Local(Frozen):
         threads: cores of one training, evaluating or preparing stage.
         pretrain_threads: cores of a pretraining stage; None: all slots. Stages of one study keep to these numbers
             whatever else runs, so that repeated runs give the same bits.
+        stall_seconds: without progress for so long, a stage is ended; 0: never.
     """
 
     slots: PositiveInt | None = None
     threads: PositiveInt = 1
     pretrain_threads: PositiveInt | None = None
+    stall_seconds: Annotated[float, Field(ge=0)] = 1800.0
 
 
 class Training(Frozen):
@@ -43,12 +45,24 @@ class Training(Frozen):
         zero_stage: DeepSpeed ZeRO stage.
         micro_tokens: padded tokens of one forward pass on one rank at most; None: by device.
         precision: of the forward pass; ``auto``: bf16 where the device computes in it.
+        save_steps: a training saves where it is every so many steps; None: by the clock.
+        save_seconds: it saves after so many seconds; None, without ``save_steps`` too: as often as keeps the cost
+            under a hundredth of its time.
     """
 
     ranks: PositiveInt = 1
     zero_stage: Annotated[int, Field(ge=0, le=3)] = 0
     micro_tokens: PositiveInt | None = None
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    save_steps: PositiveInt | None = None
+    save_seconds: PositiveFloat | None = None
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _not_fp16(cls, value: Any) -> Any:
+        if value == "fp16":
+            raise ValueError("fp16 is not offered, since mT5 and mDeBERTa overflow in it; take bf16, fp32 or auto")
+        return value
 
 
 class Retries(Frozen):

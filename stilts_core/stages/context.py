@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_core.planning.plan import Stage
+from stilts_core.stages.saving import Saving
 from stilts_core.training.group import ALONE, Group
 
 
@@ -22,6 +23,8 @@ class Resources:
         group: the nodes of the training.
         micro_tokens: padded tokens of one forward pass at most; None: by device.
         precision: ``auto``, ``bf16`` or ``fp32``.
+        save_steps, save_seconds: between two saves of a training; None: by what a save costs.
+        halvings: how often ``micro_tokens`` is to be halved, because memory ran out; it changes no result.
     """
 
     device: str = "cpu"
@@ -31,6 +34,9 @@ class Resources:
     micro_tokens: int | None = None
     precision: str = "auto"
     group: Group = ALONE
+    save_steps: int | None = None
+    save_seconds: float | None = None
+    halvings: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class StageContext:
         out: an empty folder; everything in it when the stage returns is committed.
         report: takes a `Progress` whenever there is something new; cheap to call often.
         stop_requested: True once the attempt was asked to stop; the stage then raises `errors.StoppedError` soon.
+        saving: where unfinished work is kept for another attempt; None: nowhere.
     """
 
     stage: Stage
@@ -71,6 +78,7 @@ class StageContext:
     resources: Resources = Resources()
     report: Callable[[Progress], None] = field(default=lambda progress: None)
     stop_requested: Callable[[], bool] = field(default=lambda: False)
+    saving: Saving | None = None
 
 
 StageFunction = Callable[[StageContext], dict[str, Any]]

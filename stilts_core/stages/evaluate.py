@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import torch
@@ -9,17 +10,20 @@ from torch import nn
 
 from stilts_core.catalog.models import Head
 from stilts_core.data.dataset import Dataset
-from stilts_core.errors import StoppedError
+from stilts_core.errors import DeviceMemoryError, StoppedError
 from stilts_core.evaluation.evaluate import score_target
 from stilts_core.evaluation.translations import scored_state
 from stilts_core.modeling.encoder import load_encoder
-from stilts_core.modeling.inference import Inference
+from stilts_core.modeling.inference import MICRO_TOKENS, Inference, Tick
 from stilts_core.modeling.model import load_task_model
 from stilts_core.planning.plan import EvaluateParams, RetainedParams
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import encoder_location
+from stilts_core.stages.keeping import Journal, parts_of
+from stilts_core.stages.machine import cpu_model, device_name
 from stilts_core.stages.outputs import as_outputs
 from stilts_core.stages.retained import retained
+from stilts_core.stages.saving import say
 
 STATES_BYTES = 16 * 2**30
 """Memory for the vectors of a retrieval target. The corpora of BUCC hold three million sentences: one hidden state of a
@@ -43,19 +47,59 @@ def evaluate(context: StageContext) -> dict[str, Any]:
         if context.stop_requested():
             raise StoppedError(f"Stopped on request after {done} of {total} inputs.")
 
-    inference = Inference(device=device, precision=resources.precision, tokens=resources.micro_tokens, tick=tick)
-    raw: Any
-    if params.head is Head.RETRIEVAL:
-        location, revision = encoder_location(context, params.encoder, role="model")
-        encoder = load_encoder(location, revision=revision).to(device)
-        raw = inference.pooled_states(
-            encoder, dataset, params.pooling or "mean", keep=_states_to_keep(encoder, dataset, params)
-        )
-    else:
-        model = load_task_model(context.inputs["model"], params.head, len(params.labels)).to(device)
-        raw = inference.head_outputs(model, 0, dataset)
+    tokens = resources.micro_tokens or MICRO_TOKENS[device.type]
+    try:
+        raw = _outputs(context, params, dataset, tick, tokens)
+    except DeviceMemoryError as error:
+        say(f"{error.message} Once more with half the tokens in a forward pass.")
+        raw = None
+    if raw is None:  # outside the handler: the traceback has kept the model alive
+        gc.collect()
+        torch.cuda.empty_cache()
+        raw = _outputs(context, params, dataset, tick, tokens // 2)
     context.report(Progress(activity="scoring"))
     return score_target(dataset, params, as_outputs(params.head, raw), context.out, device=resources.device)
+
+
+def _outputs(context: StageContext, params: EvaluateParams, dataset: Dataset, tick: Tick, tokens: int) -> Any:
+    """The model's raw outputs, of which runs of batches are kept for another attempt.
+
+    Raises:
+        DeviceMemoryError: a forward pass of so many tokens is too large for the device.
+    """
+    resources = context.resources
+    device = torch.device(resources.device)
+    journal = _journal(context, tokens)
+    inference = Inference(device=device, precision=resources.precision, tokens=tokens, tick=tick, recall=journal)
+    try:
+        if params.head is Head.RETRIEVAL:
+            location, revision = encoder_location(context, params.encoder, role="model")
+            encoder = load_encoder(location, revision=revision).to(device)
+            keep = _states_to_keep(encoder, dataset, params)
+            return inference.pooled_states(encoder, dataset, params.pooling or "mean", keep=keep)
+        model = load_task_model(context.inputs["model"], params.head, len(params.labels)).to(device)
+        return inference.head_outputs(model, 0, dataset)
+    except StoppedError:
+        journal.keep()
+        raise
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            "The device ran out of memory.",
+            hint="Lower training.micro_tokens in the profile; the results stay the same.",
+        ) from error
+
+
+def _journal(context: StageContext, tokens: int) -> Journal:
+    """Keeps the outputs of runs of batches, which are the same in every attempt of the same layout."""
+    resources = context.resources
+    parts = parts_of(
+        context,
+        device=device_name(resources.device) if resources.device == "cuda" else cpu_model(),
+        threads=resources.threads,
+        precision=resources.precision,
+        tokens=tokens,
+    )
+    return Journal(parts, context.out.parent / "journal")
 
 
 def _states_to_keep(encoder: nn.Module, dataset: Dataset, params: EvaluateParams) -> set[int] | None:

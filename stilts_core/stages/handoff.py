@@ -9,20 +9,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from stilts_core.catalog.encoders import TOKENIZER_FILES
+from stilts_core.data.tokenise.library import load_tokenizer
 from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.modeling.masking import Vocabulary
 from stilts_core.planning.plan import EncoderSource
 from stilts_core.stages.context import StageContext
-
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "vocab.txt",
-)
 
 
 def encoder_location(
@@ -36,29 +28,36 @@ def encoder_location(
     return source.location, source.revision
 
 
-def read_vocabulary(location: str | Path) -> Vocabulary:
+def read_vocabulary(location: str | Path, revision: str | None = None) -> Vocabulary:
     """The ids that masking needs, from the encoder's tokenizer.
 
     Raises:
         MissingInputError: there is no tokenizer, or it has no mask token.
     """
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(location))
+        tokenizer = load_tokenizer(location, revision)
     except (OSError, ValueError) as error:
         raise MissingInputError(f"The encoder {location} has no tokenizer: {error}") from error
     if tokenizer.mask_token_id is None:
-        raise MissingInputError(f"The tokenizer of {location} has no mask token, which masked training needs.")
+        raise MissingInputError(
+            f"The tokenizer of {location} has no mask token, which masked training needs.",
+            hint="Leave masked text out of this encoder's curricula; mT5, for one, was not pretrained with a mask.",
+        )
     return Vocabulary(len(tokenizer), tokenizer.pad_token_id, tokenizer.mask_token_id, tuple(tokenizer.all_special_ids))
 
 
-def write_encoder(folder: Path, encoder: nn.Module, weights: Mapping[str, Tensor], tokenizer: str | Path) -> None:
+def write_encoder(
+    folder: Path,
+    encoder: nn.Module,
+    weights: Mapping[str, Tensor],
+    tokenizer: str | Path,
+    revision: str | None = None,
+) -> None:
     """Write configuration, safetensors weights and tokenizer.
 
     Args:
         weights: by the encoder's own parameter names; buffers are made anew when it is loaded.
-        tokenizer: the folder (or hub id) whose tokenizer belongs to it.
+        tokenizer: the folder, or the hub id and its revision, whose tokenizer belongs to it.
     """
     from safetensors.torch import save_file
 
@@ -72,16 +71,14 @@ def write_encoder(folder: Path, encoder: nn.Module, weights: Mapping[str, Tensor
         json.dumps(configuration, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8"
     )
     save_file({name: t.contiguous() for name, t in weights.items()}, folder / "model.safetensors", {"format": "pt"})
-    write_tokenizer(folder, tokenizer)
+    write_tokenizer(folder, tokenizer, revision)
 
 
-def write_tokenizer(folder: Path, tokenizer: str | Path) -> None:
+def write_tokenizer(folder: Path, tokenizer: str | Path, revision: str | None = None) -> None:
     """Copy a tokenizer's files byte for byte, or save the hub's."""
     source = Path(tokenizer)
     if not source.is_dir():
-        from transformers import AutoTokenizer
-
-        AutoTokenizer.from_pretrained(str(tokenizer)).save_pretrained(folder)
+        load_tokenizer(tokenizer, revision).save_pretrained(folder)
         return
     for name in TOKENIZER_FILES:
         if (source / name).is_file():

@@ -39,8 +39,10 @@ from stilts_core.data.tokenise import (
 from stilts_core.data.tokenise.encoder import use_threads
 from stilts_core.data.vocabulary import balanced, train_tokenizer
 from stilts_core.errors import DataError, MissingInputError, SpecError, StoppedError
-from stilts_core.planning.plan import DataFile, EncoderSource, TaskParams, TextParams, TokenizerParams
+from stilts_core.planning.plan import DataFile, TaskParams, TextParams, TokenizerParams
+from stilts_core.stages.adapter import tokenizer_of
 from stilts_core.stages.context import Progress, StageContext
+from stilts_core.stages.keeping import KeptFiles, parts_of
 
 SAMPLE_SEED = 0  # a limited set is the same in every study; of parallel files, the same rows in every language
 LABELS = "labels"  # the role of the file that a task's list of labels is read from
@@ -115,13 +117,15 @@ def _tokenizer(context: StageContext, params: TokenizerParams) -> dict[str, Any]
 
 
 def _text(context: StageContext, params: TextParams) -> dict[str, Any]:
-    encoder = _encoder(context, params.encoder)
+    encoder = tokenizer_of(context, params.encoder, max_length=params.sequence_length, head=Head.MLM)
     plain = _Writer(encoder, Head.MLM)
+    kept = _kept(context)
     aligned: list[tuple[str, list[str], list[tuple[str, str, str]]]] = []
     for source, sides in _texts(context):
         for language, records in sides:
             texts = [record.text for record in records]
-            plain.add("text", language, source.file.role, blocks(encoder, texts, params.sequence_length))
+            part = kept(lambda: blocks(encoder, texts, params.sequence_length))  # noqa: B023
+            plain.add("text", language, source.file.role, part)
             if source.file.parallel:
                 aligned.append((language, texts, [_group(source, record) for record in records]))
     metrics = {"text": plain.write(context.out / "text")}
@@ -163,7 +167,7 @@ def _group(source: InputFile, record: TextRecord) -> tuple[str, str, str]:
 def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
     if params.head is Head.MLM:
         raise SpecError(f"The task {params.task} is masked text; its stage prepares `text`.")
-    encoder = _encoder(context, params.encoder)
+    encoder = tokenizer_of(context, params.encoder, max_length=params.max_length, head=params.head)
     sources = list(_files(context, "reading"))
     named = next((source for source in sources if source.split == LABELS), None)
     if named is not None:
@@ -174,10 +178,12 @@ def _task(context: StageContext, params: TaskParams) -> dict[str, Any]:
         _check_records(source, records, params)
     read_files += _pools(source for source, _ in read_files)
     writer = _Writer(encoder, params.head)
+    kept = _kept(context)
     for number, (source, records) in enumerate(_limited(read_files, params)):
         context.report(Progress(number, len(read_files), f"tokenising {source.language}"))
         _stop_if_asked(context)
-        writer.add(source.split, source.language, source.file.role, _tokenised(encoder, records, params))
+        part = kept(lambda: _tokenised(encoder, records, params))  # noqa: B023
+        writer.add(source.split, source.language, source.file.role, part)
     return writer.write(context.out / "data", **({} if named is None else {"labels": params.labels}))
 
 
@@ -234,6 +240,10 @@ def _tokenised(encoder: TextEncoder, records: Sequence[Any], params: TaskParams)
     if isinstance(records[0], SearchRecord):
         return searched(encoder, records, params.question_length, params.max_length)
     return translations(encoder, records, params.max_length)
+
+
+def _kept(context: StageContext) -> KeptFiles:
+    return KeptFiles(parts_of(context), context.out.parent / "kept")
 
 
 def _limited(
@@ -390,15 +400,3 @@ def _local(context: StageContext, file: DataFile) -> Path:
 def _stop_if_asked(context: StageContext) -> None:
     if context.stop_requested():
         raise StoppedError("Stopped on request, between two files.")
-
-
-def _encoder(context: StageContext, source: EncoderSource | None) -> TextEncoder:
-    """The tokenizer of a parent, or of an encoder that exists before the study."""
-    if "tokenizer" in context.inputs:
-        return TextEncoder.load(context.inputs["tokenizer"] / "tokenizer")
-    if "encoder" in context.inputs:
-        folder = context.inputs["encoder"]
-        return TextEncoder.load(folder / "encoder" if (folder / "encoder").is_dir() else folder)
-    if source is None:
-        raise SpecError(f"The stage {context.stage.label} has neither a tokenizer nor an encoder.")
-    return TextEncoder.load(source.location, source.revision)

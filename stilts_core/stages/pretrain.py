@@ -22,10 +22,12 @@ from stilts_core.planning.plan import PretrainParams
 from stilts_core.spec.study import Pretraining
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import read_vocabulary, write_encoder
+from stilts_core.stages.ranked import run_training
+from stilts_core.stages.saving import checkpoint_of
 from stilts_core.training.engine import Engine
 from stilts_core.training.loop import Schedule, StepReport
 from stilts_core.training.loop import train as run_steps
-from stilts_core.training.ranks import Rank, run_ranks
+from stilts_core.training.ranks import Rank
 from stilts_core.training.streams import (
     ContrastiveStream,
     MaskedStream,
@@ -41,15 +43,7 @@ LOSS_WINDOW = 0.05  # of the steps: what the reported losses are averaged over
 
 def pretrain(context: StageContext) -> dict[str, Any]:
     """Pretrain, and commit ``encoder/`` and ``history.json``."""
-    resources = context.resources
-    return run_ranks(
-        lambda rank: _on_rank(context, rank),
-        ranks=resources.ranks,
-        device=resources.device,
-        threads=resources.threads,
-        stop_requested=context.stop_requested,
-        group=resources.group,
-    )
+    return run_training(context, _on_rank)
 
 
 def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
@@ -75,6 +69,8 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
         batch_size=1,
         epochs=1,
     )
+    schedule = Schedule(streams, order, hyper, settings.seed)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     engine = Engine.start(model, hyper, zero_stage=context.resources.zero_stage, device=device)
 
     def report(at: StepReport) -> None:
@@ -84,12 +80,14 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     try:
         weights, history = run_steps(
             engine,
-            Schedule(streams, order, hyper, settings.seed),
+            schedule,
             device=device,
             micro_tokens=context.resources.micro_tokens or settings.batch_tokens,
+            halvings=context.resources.halvings,
             precision=context.resources.precision,
             report=report,
             stop_requested=rank.stop_requested,
+            checkpoint=checkpoint_of(context, rank, schedule, parameters, device),
         )
     finally:
         engine.close()

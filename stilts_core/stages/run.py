@@ -27,21 +27,26 @@ from stilts_core.errors import (
     StoppedError,
     StorageError,
 )
-from stilts_core.model import Frozen
+from stilts_core.model import Frozen, digest, identity
 from stilts_core.planning.plan import Stage
 from stilts_core.spec.profile import StoreSettings
 from stilts_core.stages.context import Progress, Resources, StageContext, StageFunction
 from stilts_core.stages.encoder_files import with_local_encoder
 from stilts_core.stages.machine import describe_machine
 from stilts_core.stages.pulse import Pulse, read_bounded
+from stilts_core.stages.saving import Saving
 from stilts_core.stages.snapshot import Phase, Snapshot
 from stilts_core.storage.attempts import Outcome, list_attempts, new_attempt, put_log, record_outcome
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import commit_stage, materialise, read_manifest
-from stilts_core.storage.manifest import Attempt
+from stilts_core.storage.manifest import Attempt, Manifest
 from stilts_core.storage.open import open_store
+from stilts_core.storage.parts import discard_parts
+from stilts_core.storage.resume import discard_states
 
 DEFAULT_REGISTRY = "stilts_core.stages.registry"
+GRACE_SECONDS = 30.0
+_SAVING_SHARE = 0.8  # of the grace period; the rest is for the log and the outcome
 
 
 class AttemptSpec(Frozen):
@@ -56,6 +61,7 @@ class AttemptSpec(Frozen):
         registry: the module that knows the stage kinds (`stages.registry`).
         attempt: the name under which it keeps things in the store, given by a supervisor that keeps its heartbeat, log
             and outcome there; None: it takes a name itself and keeps all of that.
+        grace: seconds from being asked to stop to being ended.
     """
 
     stage: Stage
@@ -68,6 +74,7 @@ class AttemptSpec(Frozen):
     resources: Resources = Resources()
     registry: str = DEFAULT_REGISTRY
     attempt: Attempt | None = None
+    grace: float = GRACE_SECONDS
 
 
 Tell = Callable[[Snapshot], None]
@@ -181,14 +188,23 @@ class _Attempt:
         out = self.spec.scratch / "out"
         shutil.rmtree(self.spec.scratch, ignore_errors=True)
         out.mkdir(parents=True)
+        parents = self._parents(store)
+        saving = Saving(
+            store=self.spec.store,
+            attempt=attempt,
+            inputs={role: digest(identity(parent.files)) for role, parent in parents.items()},
+            scratch=self.spec.scratch / "saving",
+            grace=self.spec.grace * _SAVING_SHARE,
+        )
         context = StageContext(
             stage=with_local_encoder(stage, self.spec.cache, self.spec.store.s3),
-            inputs=self._inputs(store),
+            inputs=self._inputs(store, parents),
             data=self._data(),
             out=out,
             resources=self.spec.resources,
             report=self._progress,
             stop_requested=self.stop_requested,
+            saving=saving,
         )
         self._heed_stop()
         self._tell(phase=Phase.RUNNING)
@@ -213,11 +229,20 @@ class _Attempt:
             metrics=metrics,
             run=run,
         )
+        self._discard(store)
         whose = "" if manifest.attempt == attempt else f" by attempt {manifest.attempt.folder}, which was first"
         self._say(f"committed{whose}: {len(manifest.files)} files, {run['seconds']} s")
 
-    def _inputs(self, store: Store) -> dict[str, Path]:
-        inputs: dict[str, Path] = {}
+    def _discard(self, store: Store) -> None:
+        """Let go of what only an unfinished stage needs; what is not deleted here, `stilts gc` will find."""
+        try:
+            discard_states(store, self.spec.stage.fingerprint)
+            discard_parts(store, self.spec.stage.fingerprint)
+        except StorageError as error:
+            self._say(f"resume state is left in the store: {error.message}")
+
+    def _parents(self, store: Store) -> dict[str, Manifest]:
+        parents: dict[str, Manifest] = {}
         for role, fingerprint in self.spec.stage.parents.items():
             self._heed_stop()
             manifest = read_manifest(store, fingerprint)
@@ -226,6 +251,13 @@ class _Attempt:
                     f"The input {role} ({fingerprint[:12]}) is not in the store {store.uri}.",
                     hint="Run the same again: the stage that makes it runs first.",
                 )
+            parents[role] = manifest
+        return parents
+
+    def _inputs(self, store: Store, parents: dict[str, Manifest]) -> dict[str, Path]:
+        inputs: dict[str, Path] = {}
+        for role, manifest in parents.items():
+            self._heed_stop()
             inputs[role] = materialise(store, manifest, self.spec.cache / "stages")
         return inputs
 

@@ -95,7 +95,7 @@ def _probe(context: StageContext, params: ProbeParams) -> dict[str, Any]:
         "cka": linear_cka(before.mean, after.mean),
     }
     if known is not None and len(np.unique(known.labels)) > 1:
-        found["logme"] = logme(after.first if known.positions is None else after.tokens, known.labels)
+        found["logme"] = logme(after.sentence if known.positions is None else after.tokens, known.labels)
     (context.out / "probe.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
 

@@ -42,6 +42,12 @@ class Snapshot:
     progress: Progress = field(default_factory=Progress)
     message: str = ""
 
+    @property
+    def moves(self) -> tuple[object, ...]:
+        """What changes when the attempt gets on."""
+        progress = self.progress
+        return self.phase, self.stored, self.message, progress.step, progress.total, progress.activity
+
     def line(self, name: str) -> bytes:
         """One line of JSON under ``MAX_LINE_BYTES`` that names the attempt."""
         limit = _MAX_TEXT

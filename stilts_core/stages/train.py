@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from stilts_core.catalog.models import Head
 from stilts_core.data.dataset import Dataset
 from stilts_core.data.sampling import mixture_schedule
-from stilts_core.errors import DataError
+from stilts_core.errors import DataError, StoppedError
 from stilts_core.evaluation.evaluate import dev_score
 from stilts_core.modeling.encoder import load_encoder
 from stilts_core.modeling.feed import Items
 from stilts_core.modeling.heads import MaskedHead
-from stilts_core.modeling.inference import Inference
+from stilts_core.modeling.inference import MICRO_TOKENS, Inference
 from stilts_core.modeling.masked_head import adopt, own_masked_head, write_masked_head
 from stilts_core.modeling.model import TaskModel, new_task_model, restore_heads, write_heads
 from stilts_core.planning.plan import TrainParams, TrainTask
@@ -26,24 +26,19 @@ from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.dev import development
 from stilts_core.stages.handoff import encoder_location, read_vocabulary, write_encoder
 from stilts_core.stages.outputs import as_outputs
+from stilts_core.stages.ranked import run_training
+from stilts_core.stages.saving import checkpoint_of
 from stilts_core.training.engine import Engine
-from stilts_core.training.loop import History, Schedule, StepReport, steps_of
+from stilts_core.training.loop import Schedule, StepReport, steps_of
 from stilts_core.training.loop import train as run_steps
-from stilts_core.training.ranks import Rank, run_ranks
+from stilts_core.training.position import History
+from stilts_core.training.ranks import Rank
 from stilts_core.training.streams import MaskedStream, Stream, SupervisedStream
 
 
 def train(context: StageContext) -> dict[str, Any]:
     """Train, and commit ``encoder/``, the heads and ``history.json`` (see `planning.plan.TrainParams`)."""
-    resources = context.resources
-    return run_ranks(
-        lambda rank: _on_rank(context, rank),
-        ranks=resources.ranks,
-        device=resources.device,
-        threads=resources.threads,
-        stop_requested=context.stop_requested,
-        group=resources.group,
-    )
+    return run_training(context, _on_rank)
 
 
 def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
@@ -61,7 +56,7 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     )
     params = params.model_copy(update={"tasks": tasks})
     streams = [
-        _stream(task, dataset, location, params.seed + at)
+        _stream(task, dataset, location, revision, params.seed + at)
         for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True))
     ]
     kinds = [(task.head, len(task.labels)) for task in params.tasks]
@@ -70,23 +65,27 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     model.train()
     steps = steps_of(streams, params.hyper, params.mix_cap)
     order = mixture_schedule([stream.size for stream in streams], params.mix_cap, steps, params.seed)
+    schedule = Schedule(streams, order, params.hyper, params.seed)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     engine = Engine.start(model, params.hyper, zero_stage=context.resources.zero_stage, device=device)
     try:
         weights, history = run_steps(
             engine,
-            Schedule(streams, order, params.hyper, params.seed),
+            schedule,
             device=device,
             micro_tokens=context.resources.micro_tokens,
+            halvings=context.resources.halvings,
             precision=context.resources.precision,
-            score_dev=_dev_scorer(context, params, datasets, model, device),
+            score_dev=_dev_scorer(context, rank, engine, steps, params, datasets, model, device),
             report=lambda at: _report(context, rank, at),
             stop_requested=rank.stop_requested,
+            checkpoint=checkpoint_of(context, rank, schedule, parameters, device),
         )
     finally:
         engine.close()
     if rank.rank != 0:
         return {}
-    _commit(context, model, weights, kinds, location, own_head)
+    _commit(context, model, weights, kinds, location, revision, own_head)
     (context.out / "history.json").write_text(json.dumps(_record(history)) + "\n", encoding="utf-8")
     return _metrics(params, history, steps) | adopted
 
@@ -116,12 +115,12 @@ def _model(
     return model, adopted
 
 
-def _stream(task: TrainTask, dataset: Dataset, location: str | Path, seed: int) -> Stream:
+def _stream(task: TrainTask, dataset: Dataset, location: str | Path, revision: str | None, seed: int) -> Stream:
     if task.head is Head.MLM:
         return MaskedStream(
             dataset,
             batch_size=task.hyper.batch_size,
-            vocabulary=read_vocabulary(location),
+            vocabulary=read_vocabulary(location, revision),
             probability=task.hyper.mlm_probability,
             seed=seed,
         )
@@ -132,9 +131,16 @@ def _stream(task: TrainTask, dataset: Dataset, location: str | Path, seed: int) 
 
 
 def _dev_scorer(
-    context: StageContext, params: TrainParams, datasets: list[Dataset], model: TaskModel, device: torch.device
+    context: StageContext,
+    rank: Rank,
+    engine: Engine,
+    steps: int,
+    params: TrainParams,
+    datasets: list[Dataset],
+    model: TaskModel,
+    device: torch.device,
 ) -> Any:
-    """Scores of the seeded development samples, by task; None where no task has one."""
+    """Scores of the seeded development samples, by task; None where no task has one. A stop ends it on all ranks."""
     samples: dict[int, tuple[Any, Any]] = {}
     for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True)):
         sample = None if task.head is Head.MLM else development(dataset, task.hyper.dev_examples)
@@ -142,9 +148,21 @@ def _dev_scorer(
             samples[at] = sample
     if not samples:
         return None
-    inference = Inference(device=device, precision=context.resources.precision, tokens=context.resources.micro_tokens)
+    at_step = 0
 
-    def score() -> dict[str, float]:
+    def tick(done: int, total: int) -> None:
+        if engine.total(torch.tensor([float(rank.stop_requested())]))[0]:
+            raise StoppedError(f"Stopped on request while the development sample was scored, at {done} of {total}.")
+        if rank.local == 0:
+            context.report(Progress(at_step, steps, f"scoring, {done} of {total}"))
+
+    resources = context.resources
+    tokens = (resources.micro_tokens or MICRO_TOKENS[device.type]) >> resources.halvings
+    inference = Inference(device=device, precision=resources.precision, tokens=tokens, tick=tick)
+
+    def score(step: int) -> dict[str, float]:
+        nonlocal at_step
+        at_step = step
         scores = {}
         for at, (examples, features) in samples.items():
             task, dataset = params.tasks[at], datasets[at]
@@ -174,10 +192,11 @@ def _commit(
     weights: Mapping[str, Tensor],
     kinds: list[tuple[Head, int]],
     location: str | Path,
+    revision: str | None,
     own_head: Mapping[str, Tensor] | None,
 ) -> None:
     encoder = {name.removeprefix("encoder."): t for name, t in weights.items() if name.startswith("encoder.")}
-    write_encoder(context.out / "encoder", model.encoder, encoder, location)  # type: ignore[arg-type]
+    write_encoder(context.out / "encoder", model.encoder, encoder, location, revision)  # type: ignore[arg-type]
     heads = {name.removeprefix("heads."): t for name, t in weights.items() if name.startswith("heads.")}
     write_heads(context.out, kinds, heads)
     masked = next((str(at) for at, (head, _) in enumerate(kinds) if head is Head.MLM), None)

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from stilts_core.catalog.models import Hyper
 from stilts_core.modeling.dropout import use_bit_dropout
+from stilts_core.modeling.encoder import encoder_traits
 from stilts_core.modeling.inference import autocast
+from stilts_core.training.shards import Piece
 
 NEVER = 2**31
 NORM_EPSILON = 1e-6  # torch's, where it clips by the norm
@@ -75,6 +77,7 @@ class Engine:
     _engine: Any
     _scales: list[float]
     _clip: float
+    _device: torch.device
 
     @classmethod
     def start(cls, model: nn.Module, hyper: Hyper, *, zero_stage: int, device: torch.device) -> Engine:
@@ -119,7 +122,7 @@ class Engine:
         if ranks == 1 and zero_stage == 0:
             # Nothing to average: the engine would still copy every gradient into a bucket and back.
             engine.enable_backward_allreduce = False
-        return cls(torch.distributed.get_rank(), ranks, zero_stage, engine, scales, hyper.clip)
+        return cls(torch.distributed.get_rank(), ranks, zero_stage, engine, scales, hyper.clip, device)
 
     @property
     def module(self) -> nn.Module:
@@ -130,6 +133,11 @@ class Engine:
     def width(self) -> int:
         """Hidden size of the encoder."""
         return int(self._engine.module.encoder.config.hidden_size)
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The precisions that the encoder's architecture stands."""
+        return encoder_traits(self._engine.module.encoder).precisions
 
     def backward(
         self, task: int, batch: Mapping[str, Tensor], scale: float, *, dtype: torch.dtype, last: bool
@@ -162,6 +170,7 @@ class Engine:
     def total(self, value: Tensor) -> Tensor:
         """The sum of a small tensor over the ranks, on every rank."""
         if self.ranks > 1:
+            value = value.to(self._device)  # NCCL knows no tensors of the host
             torch.distributed.all_reduce(value)
         return value
 
@@ -173,6 +182,97 @@ class Engine:
             with deepspeed.zero.GatheredParameters([parameter], enabled=self.zero_stage == 3):
                 yield name, parameter.detach().to("cpu", copy=True)
 
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The one that updates this rank's part; its state is kept by `shards.Piece.owner`."""
+        optimizer = self._engine.optimizer
+        return optimizer.optimizer if self.zero_stage else optimizer  # type: ignore[no-any-return]
+
+    def shapes(self) -> dict[str, list[int]]:
+        """The trained parameters, whole."""
+        return {name: list(getattr(parameter, "ds_shape", parameter.shape)) for name, parameter in self._trained()}
+
+    def pieces(self, *, share: bool = False) -> list[Piece]:
+        """The ranges of the trained parameters that this rank updates.
+
+        Args:
+            share: where every rank updates everything (ZeRO 0), only this rank's part of it, so that all ranks together
+                hold each element once.
+        """
+        if not self.zero_stage:
+            return self._shares(self.rank, self.ranks) if share else self._shares(0, 1)
+        return self._slivers() if self.zero_stage == 3 else self._ranges()
+
+    def spread(self) -> None:
+        """Bring the whole model to what the ranks' pieces are, after they were changed by hand."""
+        optimizer = self._engine.optimizer
+        if self.zero_stage in (1, 2):
+            for parts, own in zip(
+                optimizer.parallel_partitioned_bit16_groups, optimizer.single_partition_of_fp32_groups, strict=True
+            ):
+                parts[self.rank].data.copy_(own.data)
+            if self.ranks > 1:
+                for whole, parts in zip(
+                    optimizer.bit16_groups_flat, optimizer.parallel_partitioned_bit16_groups, strict=True
+                ):
+                    torch.distributed.all_gather_into_tensor(whole, parts[self.rank].clone())
+        if self.zero_stage == 3:
+            for group in range(len(optimizer.fp16_groups)):
+                optimizer._reassign_or_swap_out_partitioned_parameters(group)
+            if optimizer.persistent_parameters:
+                optimizer.persistent_parameters[0].all_gather(optimizer.persistent_parameters)
+
+    def _trained(self) -> list[tuple[str, nn.Parameter]]:
+        return [(name, each) for name, each in self._engine.module.named_parameters() if each.requires_grad]
+
+    def _shares(self, part: int, parts: int) -> list[Piece]:
+        pieces = []
+        for name, parameter in self._trained():
+            count = parameter.numel()
+            start, stop = count * part // parts, count * (part + 1) // parts
+            pieces.append(Piece(name, start, parameter.detach().view(-1)[start:stop], parameter, start))
+        return pieces
+
+    def _ranges(self) -> list[Piece]:
+        """ZeRO 1 and 2: parameters lie one after the other in flat groups, which are cut into one range a rank."""
+        optimizer, pieces = self._engine.optimizer, []
+        names = {id(parameter): name for name, parameter in self._trained()}
+        for members, whole, own in zip(
+            optimizer.bit16_groups,
+            optimizer.bit16_groups_flat,
+            optimizer.single_partition_of_fp32_groups,
+            strict=True,
+        ):
+            first, last = own.numel() * self.rank, own.numel() * (self.rank + 1)
+            for parameter in members:
+                at = _distance(parameter, whole)
+                start, stop = max(at, first), min(at + parameter.numel(), last)
+                if start < stop:
+                    weights = own.detach()[start - first : stop - first]
+                    pieces.append(Piece(names[id(parameter)], start - at, weights, own, start - first))
+        return pieces
+
+    def _slivers(self) -> list[Piece]:
+        """ZeRO 3: every parameter is cut into one range a rank; a rank's ranges lie in flat groups."""
+        optimizer, pieces = self._engine.optimizer, []
+        names = {id(parameter): name for name, parameter in self._trained()}
+        for members, own in zip(optimizer.fp16_groups, optimizer.fp32_partitioned_groups_flat, strict=True):
+            at = 0
+            for parameter in members:
+                size = parameter.ds_tensor.ds_numel
+                start = size * self.rank
+                count = min(size, parameter.ds_numel - start)
+                if count > 0:
+                    weights = own.detach()[at : at + count]
+                    pieces.append(Piece(names[id(parameter)], start, weights, own, at))
+                at += size
+        return pieces
+
     def close(self) -> None:
         """Let go of the engine's hooks and buffers."""
         self._engine.destroy()
+
+
+def _distance(inner: Tensor, outer: Tensor) -> int:
+    """Elements from the beginning of a flat tensor to that of another one within it."""
+    return (inner.data_ptr() - outer.data_ptr()) // outer.element_size()

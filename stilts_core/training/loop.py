@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from torch import Tensor
 from stilts_core.catalog.models import Hyper
 from stilts_core.errors import DeviceMemoryError, DivergedError, StoppedError
 from stilts_core.modeling.inference import MICRO_TOKENS, pick_precision
+from stilts_core.training.checkpoint import Checkpoint, NoCheckpoint
 from stilts_core.training.engine import Engine, learning_rate
+from stilts_core.training.position import History, Position
 from stilts_core.training.streams import Stream
 
 RATE_SMOOTHING = 0.9
@@ -58,23 +61,6 @@ class Schedule:
         return sum(tokens) / len(tokens)
 
 
-@dataclass
-class History:
-    """What happened, for the stage's record.
-
-    Attributes:
-        loss: mean loss of each step.
-        dev: (steps done, score of each task by name) of each evaluation.
-    """
-
-    loss: list[float] = field(default_factory=list)
-    dev: list[tuple[int, dict[str, float]]] = field(default_factory=list)
-    examples: int = 0
-    tokens: int = 0
-    best_step: int = 0
-    stopped_early: bool = False
-
-
 def steps_of(streams: Sequence[Stream], hyper: Hyper, cap: int) -> int:
     """Optimiser steps of a training: ``epochs`` passes over the sets, each up to the cap, within ``max_steps``."""
     share = [min(stream.size, cap) / stream.size * stream.batches_per_epoch for stream in streams]
@@ -95,91 +81,125 @@ def train(
     *,
     device: torch.device,
     micro_tokens: int | None = None,
+    halvings: int = 0,
     precision: str = "auto",
-    score_dev: Callable[[], dict[str, float]] | None = None,
+    score_dev: Callable[[int], dict[str, float]] | None = None,
     report: Callable[[StepReport], None] = lambda step: None,
     stop_requested: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[dict[str, Tensor], History]:
-    """Run all steps.
+    """Run all steps, from where an earlier attempt left off if it saved that.
 
     With patience, the development sample is scored at intervals, training stops after so many evaluations without gain,
     and the weights of the best one are returned; without, the last weights.
 
     Args:
-        score_dev: scores of the development samples by task, alike on every rank; None where there are none.
+        halvings: how often ``micro_tokens`` is halved; unlike that, it leaves the precision as it is.
+        score_dev: scores of the development samples by task after so many steps, alike on every rank; None where there
+            are none. It may raise `StoppedError`, on all ranks at once.
+        stop_requested: heeded when a step is done, by all ranks as soon as one sees it.
+        checkpoint: keeps the state for another attempt; None: nothing is kept.
 
     Returns:
         The whole weights on the host (on rank 0; empty elsewhere), and the history.
 
     Raises:
         DivergedError: a loss is not finite.
-        StoppedError: a stop was requested of any rank; all ranks raise it at the same step.
+        StoppedError: a stop was requested of any rank; all ranks raise it at the same step, once it is saved.
         DeviceMemoryError: the device ran out of memory.
+        IncompatibleCheckpointError: what was saved does not fit.
     """
+    checkpoint = checkpoint or NoCheckpoint()
     total = len(schedule.order)
     budget = micro_tokens or MICRO_TOKENS[device.type]
     tokens = min(budget, schedule.tokens_per_step() / engine.ranks)
-    dtype = pick_precision(precision, device, width=engine.width, tokens=tokens)
-    numbers = np.zeros(len(schedule.streams), dtype=np.int64)
-    history = History()
+    dtype = pick_precision(precision, device, width=engine.width, tokens=tokens, safe=engine.precisions)
     patience = schedule.hyper.patience if score_dev else 0
-    interval = evaluation_interval(schedule)
-    best, best_score, since_best = dict[str, Tensor](), -math.inf, 0
+    interval = evaluation_interval(schedule) if patience else total
+    position = Position.beginning(len(schedule.streams))
+    checkpoint.restore(engine, position)
+    history = position.history
     clock, rate = time.perf_counter(), 0.0
-    for step in range(total):
+    while True:
+        step = position.step
+        if score_dev and not position.evaluated and (step == total or (step and step % interval == 0)):
+            try:
+                with _memory_watched(step, total):
+                    _evaluate(engine, position, score_dev, keep_best=patience > 0)
+            except StoppedError:
+                checkpoint.save(engine, position, last=True)
+                raise
+            clock = time.perf_counter()
+        if patience and position.since_best >= patience:
+            history.stopped_early = step < total
+            break
+        if step == total:
+            break
         task = int(schedule.order[step])
-        batch = schedule.streams[task].batch(int(numbers[task]))
-        numbers[task] += 1
+        batch = schedule.streams[task].batch(int(position.numbers[task]))
         _seed_dropout(_dropout_seed(schedule.seed, step, engine.rank), device)
-        shares = batch.split(engine.ranks, budget)[engine.rank]
-        loss = torch.zeros(2, dtype=torch.float64)
-        try:
+        shares = batch.split(engine.ranks, max(1, budget >> halvings))[engine.rank]
+        # The loss, and over all ranks the wish to save and the wish to stop.
+        due = step + 1 < total and checkpoint.wanted(step + 1)
+        said = torch.tensor([0.0, due, stop_requested()], dtype=torch.float64)
+        with _memory_watched(step + 1, total):
             for place, rows in enumerate(shares):
                 # A rank without rows takes part in the collectives with a row that weighs nothing.
                 tensors = batch.tensors(rows if len(rows) else np.zeros(1, dtype=np.int64), device)
                 scale = 1.0 / batch.units if len(rows) else 0.0
                 part = engine.backward(task, tensors, scale, dtype=dtype, last=place == len(shares) - 1)
-                loss[0] += part.double().cpu()
-            loss[1] = float(stop_requested())
-            loss = engine.total(loss)
-            if not math.isfinite(loss[0]):
+                said[0] += part.double().cpu()
+            loss, save, stop = engine.total(said).tolist()
+            if not math.isfinite(loss):
                 raise DivergedError(
-                    f"The loss is {float(loss[0])} at step {step + 1} of {total}.",
+                    f"The loss is {loss} at step {step + 1} of {total}.",
                     hint="A lower learning rate or a longer warm-up (overrides: in the study) usually helps.",
                 )
-            if loss[1]:
-                raise StoppedError(f"Stopped on request at step {step + 1} of {total}.")
             engine.step(learning_rate(step, total, schedule.hyper.learning_rate, schedule.hyper.warmup))
-        except torch.OutOfMemoryError as error:
-            raise DeviceMemoryError(
-                f"The device ran out of memory at step {step + 1} of {total}.",
-                hint="Lower training.micro_tokens in the profile; the results stay the same.",
-            ) from error
-        history.loss.append(float(loss[0]))
+        position.numbers[task] += 1
+        history.loss.append(loss)
         history.examples += batch.examples
         history.tokens += batch.tokens
         now = time.perf_counter()
         rate = _smooth(rate, batch.examples / (now - clock))
         clock = now
-        report(StepReport(step + 1, total, float(loss[0]), rate))
-        if patience and score_dev and ((step + 1) % interval == 0 or step + 1 == total):
-            scores = score_dev()
-            history.dev.append((step + 1, scores))
-            mean = sum(scores.values()) / len(scores)
-            if mean > best_score:
-                best, best_score, since_best = _weights(engine), mean, 0
-                history.best_step = step + 1
-            else:
-                since_best += 1
-            if since_best >= patience:
-                history.stopped_early = step + 1 < total
-                break
-            clock = time.perf_counter()
-    if not patience:
-        best, history.best_step = _weights(engine), total
-        if score_dev:
-            history.dev.append((total, score_dev()))
-    return best, history
+        report(StepReport(step + 1, total, loss, rate))
+        if save or stop:
+            checkpoint.save(engine, position, last=stop > 0)
+        if stop:
+            raise StoppedError(f"Stopped on request after step {step + 1} of {total}.")
+    checkpoint.close()
+    if patience:
+        return position.best, history
+    history.best_step = total
+    return _weights(engine), history
+
+
+@contextmanager
+def _memory_watched(step: int, total: int) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            f"The device ran out of memory at step {step} of {total}.",
+            hint="Lower training.micro_tokens in the profile; the results stay the same.",
+        ) from error
+
+
+def _evaluate(
+    engine: Engine, position: Position, score_dev: Callable[[int], dict[str, float]], *, keep_best: bool
+) -> None:
+    """Score the development samples at this step, and keep the weights if they are the best so far."""
+    scores = score_dev(position.step)
+    position.history.dev.append((position.step, scores))
+    if not keep_best:
+        return
+    mean = sum(scores.values()) / len(scores)
+    if mean > position.best_score:
+        position.best, position.best_score, position.since_best = _weights(engine), mean, 0
+        position.history.best_step = position.step
+    else:
+        position.since_best += 1
 
 
 def _weights(engine: Engine) -> dict[str, Tensor]:

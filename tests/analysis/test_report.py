@@ -122,6 +122,15 @@ def test_the_heat_map_prints_its_numbers() -> None:
     assert re.search(r'class="num p4"[^>]*>\+4\.0<small>± 0\.0 · 2/2</small>', render(found))
 
 
+def test_a_divergence_is_told_from_what_is_missing() -> None:
+    plan = make_plan()
+    stopped = {plan.stages[0].fingerprint: "diverged: The loss is nan at step 7 of 400."}
+    page = text_of(render(gather(plan, {}, stopped)))
+    assert "because a training diverged: that is what these settings gave" in page
+    assert "diverged: The loss is nan at step 7 of 400." in page
+    assert "diverged" not in text_of(render(gather(plan, {}, {})))
+
+
 @pytest.mark.parametrize("where", ["title", "question", "notes", "name", "data_root", "reason", "note"])
 def test_what_comes_from_outside_is_text(where: str) -> None:
     evil = "<script>alert('\"&')</script>"

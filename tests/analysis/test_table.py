@@ -1,22 +1,28 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stilts_core.analysis.scores import scores_of
 from stilts_core.analysis.table import COLUMNS, ResultRow, csv_bytes, read_table, schema, to_csv, to_parquet
 from stilts_core.errors import DataError, MissingInputError
+from stilts_core.planning.plan import Cell
 
 ROW = ResultRow("s", "e/baseline", "e", "baseline", "xnli", "en", False, 0, "p", "test", "score", 0.1 + 0.2, 100, "ab")
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=8)
 rows = st.builds(
     ResultRow,
-    **{name: texts for name in COLUMNS if name not in ("seed", "n", "value")},
+    **{name: texts for name in COLUMNS if name not in ("seed", "n", "value", "zero_shot", "protocol")},
+    zero_shot=st.booleans(),
+    protocol=st.just("p"),
     seed=st.integers(0, 2**31 - 1),
     n=st.integers(0, 2**40),
     value=st.floats(allow_nan=False, allow_infinity=False),
@@ -33,8 +39,8 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
 
 def test_a_value_is_written_in_full() -> None:
     assert to_csv([ROW]).decode() == (
-        "study,arm,encoder,curriculum,target,language,seed,protocol,split,metric,value,n,fingerprint\n"
-        "s,e/baseline,e,baseline,xnli,en,0,p,test,score,0.30000000000000004,100,ab\n"
+        "study,arm,encoder,curriculum,target,language,zero_shot,seed,protocol,split,metric,value,n,fingerprint\n"
+        "s,e/baseline,e,baseline,xnli,en,false,0,p,test,score,0.30000000000000004,100,ab\n"
     )
 
 
@@ -51,7 +57,7 @@ def test_parquet_has_the_schema_and_the_same_bytes_every_time() -> None:
 
 def test_columns_may_stand_in_another_order_beside_others(tmp_path: Path) -> None:
     order = [*reversed(COLUMNS), "extra"]
-    line = [str(getattr(ROW, name, "x")) for name in order]
+    line = [str(getattr(ROW, name, "x")).replace("False", "false") for name in order]
     (tmp_path / "t.csv").write_text(f"{','.join(order)}\n{','.join(line)}\n", encoding="utf-8-sig")
     assert read_table(tmp_path / "t.csv") == (ROW,)
 
@@ -63,6 +69,7 @@ def test_columns_may_stand_in_another_order_beside_others(tmp_path: Path) -> Non
         ("study,arm\n", "no column encoder"),
         (to_csv([ROW]).decode().replace(",100,", ",many,"), "line 2"),
         (to_csv([ROW]).decode() + "s,e\n", "line 3: too few fields"),
+        (to_csv([ROW]).decode().replace("false", "no"), "line 2: zero_shot is 'no'"),
         ('"', "no CSV file"),
     ],
 )
@@ -81,3 +88,41 @@ def test_a_wrong_parquet_file_is_explained(tmp_path: Path) -> None:
 def test_a_missing_file_is_explained(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"none\.csv"):
         read_table(tmp_path / "none.csv")
+
+
+MIXED = [ROW, ROW._replace(protocol="q")]
+
+
+@pytest.mark.parametrize("write", [to_csv, to_parquet])
+def test_rows_of_two_protocols_are_never_written_as_one_table(write: Callable[[list[ResultRow]], bytes]) -> None:
+    with pytest.raises(DataError, match="p, q"):
+        write(MIXED)
+
+
+def test_rows_of_two_protocols_are_never_read_as_one_table(tmp_path: Path) -> None:
+    one, other = to_csv(MIXED[:1]).decode(), to_csv(MIXED[1:]).decode()
+    (tmp_path / "t.csv").write_text(one + other.splitlines(keepends=True)[1])
+    with pytest.raises(DataError, match="never share a table"):
+        read_table(tmp_path / "t.csv")
+    table = pa.concat_tables(
+        pq.read_table(io.BytesIO(to_parquet([row])))
+        .set_column(COLUMNS.index("protocol"), "protocol", [[row.protocol]])
+        .cast(pa.schema([(name, kind) for name, kind in zip(COLUMNS, plain_types(), strict=True)]))
+        for row in MIXED
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="never share a table"):
+        read_table(tmp_path / "t.parquet")
+
+
+def plain_types() -> list[pa.DataType]:
+    return [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in schema().types]
+
+
+def test_scores_of_another_protocol_are_refused() -> None:
+    cell = Cell(
+        encoder="e", curriculum="baseline", target="xnli", seed=0, fingerprint="a" * 64, languages={"en": "test"}
+    )
+    assert scores_of("s", "p", [cell], [ROW]).protocol == "p"
+    with pytest.raises(DataError, match="follow the protocol p"):
+        scores_of("s", "q", [cell], [ROW])

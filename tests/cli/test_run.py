@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +18,10 @@ sys.path.insert(0, str(HERE))
 from cli_fakes import ENGINE_TESTS, fake_plan, install  # noqa: E402
 from engine_support import until  # noqa: E402
 
+from stilts_core.cli.collecting import gap_reasons  # noqa: E402
 from stilts_core.cli.main import main  # noqa: E402
-from stilts_core.storage.commit import committed, list_attempts  # noqa: E402
+from stilts_core.engine.look import look  # noqa: E402
+from stilts_core.storage.commit import committed, list_attempts, read_outcomes  # noqa: E402
 from stilts_core.storage.open import open_store  # noqa: E402
 
 Stilts = Callable[..., int]
@@ -128,3 +131,15 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, number: int) -> No
     assert not committed(store, [top])
     assert subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60).returncode == 0
     assert committed(store, [top])
+
+
+def test_a_divergence_is_kept_and_told_as_what_it_is(stilts: Stilts, capsys: pytest.CaptureFixture[str]) -> None:
+    deed = "nan"
+    assert stilts("run", "study.yaml", deed=deed) == 1
+    assert "failed (exit 70, diverged): The loss became NaN." in capsys.readouterr().err
+    top, child, *_ = fake_plan(deed).stages
+    ends = [outcome.exit_code for _, outcome in read_outcomes(open_store("store"), top.fingerprint)]
+    assert ends == [70]
+    reasons = gap_reasons(look(open_store("store"), fake_plan(deed), time.time()))
+    assert reasons[top.fingerprint] == "diverged: The loss became NaN."
+    assert reasons[child.fingerprint].endswith("failed. It diverged: The loss became NaN.")

@@ -73,7 +73,9 @@ _FILES = {
     "data/xnli/dev-en.tsv": _ROWS,
     "data/xnli/test-en.tsv": _ROWS,
     "data/xnli/test-de.tsv": "Eine Katze schläft.\tEin Tier ruht.\tentailment\n",
-    "encoder/config.json": json.dumps({"num_hidden_layers": 1, "hidden_size": 32, "max_position_embeddings": 130}),
+    "encoder/config.json": json.dumps(
+        {"model_type": "xlm-roberta", "num_hidden_layers": 1, "hidden_size": 32, "max_position_embeddings": 130}
+    ),
     "encoder/tokenizer.json": "{}",
     "encoder/model.safetensors": "",
 }

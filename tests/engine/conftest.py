@@ -68,6 +68,7 @@ class Bench:
         pace: Pace | None = None,
         store: Store | None = None,
         registry: str = "engine_fake_stages",
+        stall: float = 0.0,
     ) -> AbstractContextManager[Driver]:
         self.ear = Ear(act) if act else Ear()
         run = LocalRun(
@@ -78,6 +79,7 @@ class Bench:
             registry=registry,
             pace=pace or Pace(sweep=0.2, grace=5.0, storage_retry=0.05, storage_patience=1.0),
             backoff=0.01,
+            stall=stall,
         )
         return local_driver(self.plan(stages), store or self.store, run, self.ear)
 

@@ -179,6 +179,22 @@ def test_a_stage_that_does_not_stop_is_ended_after_the_grace_or_at_the_second_wo
     assert time.monotonic() - began < 5
 
 
+def test_a_stage_without_progress_is_ended_with_what_it_was_doing(bench) -> None:
+    one = stage("one deaf=60")
+    status = only(bench.run([one], stall=0.5, retries=Retries(infrastructure=0)))
+    assert (status.state, status.exit_code) == (State.FAILED, 76)
+    assert "no progress for 0.5 s" in status.why
+    ((attempt, outcome),) = read_outcomes(bench.store, one.fingerprint)
+    assert outcome.exit_code == 76
+    log = read_log(bench.store, one.fingerprint, attempt) or ""
+    assert "what process" in log
+    assert "in _deaf" in log
+
+
+def test_a_slow_stage_that_moves_is_left_alone(bench) -> None:
+    assert only(bench.run([stage("one wait=1.5")], stall=0.5)).state is State.DONE
+
+
 def test_processes_of_a_stage_end_with_it(bench, tmp_path: Path) -> None:
     pid_file = tmp_path / "rank"
     bench.run([stage(f"one rank={pid_file}")])

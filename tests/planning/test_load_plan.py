@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,77 @@ def test_a_hub_id_is_known_by_its_name_and_revision(tmp_path: Path) -> None:
     spelled = resolved({"name": "base", "source": "FacebookAI/xlm-roberta-base"}, tmp_path)
     assert plain.location == "FacebookAI/xlm-roberta-base"
     assert plain.digest == spelled.digest != pinned.digest
-    assert (plain.max_length, plain.parameters) == (512, int(transformer_parameters(12, 768)))
+    assert (plain.max_length, plain.parameters) == (512, 277_453_056 - 250_002 * 768)
 
 
 def test_a_path_that_is_no_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no folder"):
         resolved({"name": "base", "source": str(tmp_path / "nowhere")}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "max_length", "parameters"),
+    [
+        (
+            {"model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0},
+            512,
+            transformer_parameters(6, 256, 1024),
+        ),
+        (
+            {"model_type": "mt5", "num_layers": 8, "d_model": 512, "d_ff": 1024, "max_position_embeddings": None},
+            1024,
+            transformer_parameters(8, 512, 1024, gated=True),
+        ),
+        (
+            {"model_type": "distilbert", "n_layers": 3, "dim": 64, "hidden_dim": 128, "max_position_embeddings": 512},
+            512,
+            transformer_parameters(3, 64, 128),
+        ),
+        (
+            {"model_type": "eurobert", "max_position_embeddings": 8192},
+            8192,
+            transformer_parameters(6, 256, 1024, gated=True),
+        ),
+    ],
+)
+def test_a_configuration_is_read_as_its_architecture_writes_it(
+    tmp_path: Path, config: dict[str, Any], max_length: int, parameters: float
+) -> None:
+    folder = encoder_folder(tmp_path / "encoder", **{"config.json": json.dumps(CONFIG | config)})
+    source = resolved(str(folder), tmp_path / "cache")
+    assert (source.max_length, source.parameters) == (max_length, int(parameters))
+
+
+def test_an_encoder_without_an_adapter_is_refused_when_planning(tmp_path: Path) -> None:
+    folder = encoder_folder(tmp_path / "encoder", **{"config.json": json.dumps(CONFIG | {"model_type": "longformer"})})
+    with pytest.raises(SpecError, match="has the architecture longformer, and stilts knows xlm-roberta, "):
+        resolved(str(folder), tmp_path / "cache")
+
+
+def test_a_newer_adapter_is_another_encoder(tmp_path: Path) -> None:
+    """Results of an architecture whose adapter changed are not those of before; XLM-R's is the first still."""
+    folder = encoder_folder(tmp_path / "encoder")
+    catalogue = load_catalogue()
+    before = resolved(str(folder), tmp_path / "cache").digest
+    traits = catalogue.architectures["xlm-roberta"].model_copy(update={"version": 2})
+    newer = replace(catalogue, architectures={**catalogue.architectures, "xlm-roberta": traits})
+    spec = {"encoders": [str(folder), "xlm-roberta-base"], "curricula": ["baseline"], "targets": ["xnli"]}
+    study = Study.model_validate({"metadata": {"name": "a"}, "spec": spec})
+    sources = resolve_encoders(study, newer, tmp_path / "cache")
+    assert sources["encoder"].digest != before
+    assert sources["xlm-roberta-base"].digest != resolved("xlm-roberta-base", tmp_path).digest
+
+
+def test_languages_that_pretraining_did_not_have_are_named(tmp_path: Path, slices: Path) -> None:
+    study = REAL.replace("encoders: [xlm-roberta-base]", "encoders: [xlm-roberta-base, eurobert-210m]")
+    assert study != REAL
+    (tmp_path / "study.yaml").write_text(study)
+    plan = plan_study(tmp_path / "study.yaml", data_root=str(slices), cache=tmp_path / "cache")
+    scored = {language for cell in plan.cells for language in cell.languages}
+    xlm_r, note = [note for note in plan.notes if "pretraining had no text" in note]
+    asked = f"of the {len(scored)} languages that it is scored in: "
+    assert xlm_r == f"xlm-roberta-base: its pretraining had no text in 1 {asked}yo."
+    missing = sorted(
+        scored - {"ar", "de", "en", "es", "fr", "hi", "it", "ja", "nl", "pl", "pt", "ru", "tr", "vi", "zh"}
+    )
+    assert note == f"eurobert-210m: its pretraining had no text in {len(missing)} {asked}{', '.join(missing)}."

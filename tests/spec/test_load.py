@@ -84,13 +84,13 @@ def test_a_profile_without_a_file_is_this_machine(tmp_path: Path) -> None:
 GOLDEN = {
     "an unknown key": (
         GOOD.replace("  targets:", "  tagrets:"),
-        ('study.yaml:12:3: spec: unknown key "tagrets"; allowed: encoders, curricula, targets, seeds, protocol, data, '
-        'overrides, tasks, questions, claims, reference; did you mean "targets"?'),
+        ('study.yaml:12:3: spec: unknown key "tagrets"; allowed: encoders, curricula, targets, seeds, protocol, '
+        'benchmark, data, overrides, tasks, questions, claims, reference; did you mean "targets"?'),
     ),
     "an unknown key in a step": (
         GOOD.replace("{mix: [mnli,", "{mixx: [mnli,"),
-        ('study.yaml:10:33: spec.curricula[3].steps[0]: unknown key "mixx"; allowed: task, languages, limit, mlm, mix; '
-        'did you mean "mix"?'),
+        ('study.yaml:10:33: spec.curricula[3].steps[0]: unknown key "mixx"; allowed: task, languages, provenance, '
+        'limit, mlm, mix; did you mean "mix"?'),
     ),
     "a missing key": (
         GOOD.replace("name: mnli-mlm, ", ""),
@@ -128,7 +128,7 @@ GOLDEN = {
     ),
     "a value outside a list": (
         GOOD.replace("kind: train", "kind: trian"),
-        ('study.yaml:16:42: spec.overrides[0].match.kind: unknown value "trian"; allowed: train, target; '
+        ('study.yaml:16:42: spec.overrides[0].match.kind: unknown value "trian"; allowed: train, target, few-shot; '
         'did you mean "train"?'),
     ),
     "an unknown head": (
@@ -239,3 +239,10 @@ def test_a_missing_file_a_folder_and_a_huge_file(tmp_path: Path) -> None:
 def test_a_study_is_no_profile(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="this is a study; a profile is needed here"):
         load_profile(write(tmp_path, GOOD))
+
+
+def test_fp16_is_refused_with_its_reason(tmp_path: Path) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_text("apiVersion: stilts/v1alpha1\nkind: Profile\nspec:\n  training: {precision: fp16}\n")
+    with pytest.raises(SpecError, match=r"profile\.yaml:4:\d+: .*fp16 is not offered.*take bf16, fp32 or auto"):
+        load_profile(path)

@@ -57,7 +57,7 @@ GOLDEN = {
         (
             '4:14: spec.encoders[0]: unknown encoder "glot500-bse"; allowed: xlm-roberta-base, xlm-roberta-large, '
             "xlm-roberta-xl, xlm-roberta-xxl, infoxlm-base, infoxlm-large, xlm-align-base, xlm-v-base, "
-            'mdeberta-v3-base, rembert, mt5-small, mt5-base and 6 more; did you mean "glot500-base"? (a hub id has '
+            'mdeberta-v3-base, rembert, mt5-small, mt5-base and 14 more; did you mean "glot500-base"? (a hub id has '
             "the form OWNER/NAME, a folder ./glot500-bse)"
         ),
     ),

@@ -25,7 +25,7 @@ from stilts_core.analysis.frame import NO_LANGUAGE, Frame
 from stilts_core.analysis.questions.answer import CsvTable, QuestionAnswer
 from stilts_core.analysis.questions.gains_by_language import LanguageGains, language_gains
 from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, Column, DotPlot, Table
+from stilts_core.analysis.report.blocks import Block, Cell, Column, DotPlot, Fold, Table
 from stilts_core.analysis.report.figures import Dots, Style, axis, dot_row, key_mark, scale_for
 from stilts_core.analysis.scores import Floats, Scores
 from stilts_core.analysis.statistics.crossed import languages_interval, t_interval
@@ -103,14 +103,16 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
     if len(gains.gain) and known:
         groups = list(_groups(scores, known, gains))
         tables.append(_groups_csv(scores, groups))
-        blocks += [_groups_table(scores, groups), *_figure(scores, known, gains, sizes)]
+        order = sorted(range(len(scores.encoders)), key=lambda e: (sizes.get(scores.encoders[e], 0.0), e))
+        groups_table = Fold("Gains by morphology, family, script and pretraining", _groups_table(scores, groups, order))
+        blocks += [*_figure(scores, known, gains, order), groups_table]
     if lacking:
         text = f"The results at hand can't answer this: {words.listed(lacking)}."
         return QuestionAnswer(NAME, TITLE, text, (), answered=False, blocks=tuple(blocks), tables=tuple(tables))
     data = _data(frame, scores, known, sizes, gains)
     model = fit(data, known)
     without = {family: fit(data, known, family) for family in _families(known)}
-    blocks.append(_model_table(model, without))
+    blocks.insert(0, _model_table(model, without))
     tables.append(_model_csv(model, without))
     return QuestionAnswer(
         NAME, TITLE, _words(model, without), tuple(_caveats(model, scores, known)), True, tuple(blocks), tuple(tables)
@@ -140,7 +142,7 @@ def _lacking(known: dict[str, Language], sizes: dict[str, float], gains: Languag
 
 def _family(language: Language) -> str:
     """The family without its branch; an isolate is a family of its own."""
-    return language.code if language.family == "isolate" else language.family.split()[0]
+    return f"isolate ({language.code})" if language.family == "isolate" else language.family.split()[0]
 
 
 def _families(known: dict[str, Language]) -> tuple[str, ...]:
@@ -320,13 +322,13 @@ def _size_class(language: Language) -> str:
     return "over 50 GiB" if gib > 50 else "10 to 50 GiB" if gib >= 10 else "under 10 GiB"
 
 
-def _groups_table(scores: Scores, groups: Sequence[Group]) -> Table:
+def _groups_table(scores: Scores, groups: Sequence[Group], order: Sequence[int]) -> Table:
     keys = dict.fromkeys((division, value) for division, value, _, _ in groups)
     found = {(division, value, e): interval for division, value, e, interval in groups}
     rows = []
     for division, value in keys:
         cells = []
-        for e in range(len(scores.encoders)):
+        for e in order:
             one = found.get((division, value, e))
             if one is None:
                 cells.append(Cell(words.NOTHING, css="none"))
@@ -337,7 +339,7 @@ def _groups_table(scores: Scores, groups: Sequence[Group]) -> Table:
     return Table(
         caption="Mean gain over curricula, targets and the languages of a group, points, with intervals of 95 % for "
         "languages in general.",
-        columns=(Column("Group", numeric=False), *(Column(encoder) for encoder in scores.encoders)),
+        columns=(Column("Group", numeric=False), *(Column(scores.encoders[e]) for e in order)),
         rows=tuple(rows),
         source="tables/morphology_groups.csv",
     )
@@ -355,9 +357,8 @@ def _groups_csv(scores: Scores, groups: Sequence[Group]) -> CsvTable:
 
 
 def _figure(
-    scores: Scores, known: dict[str, Language], gains: LanguageGains, sizes: dict[str, float]
+    scores: Scores, known: dict[str, Language], gains: LanguageGains, order: Sequence[int]
 ) -> Iterator[DotPlot]:
-    order = sorted(range(len(scores.encoders)), key=lambda e: sizes.get(scores.encoders[e], 0.0))
     found: dict[str, dict[int, dict[str, list[float]]]] = {}
     for place, code in enumerate(gains.language):
         if code in known:
@@ -409,7 +410,7 @@ def _model_csv(model: Model | None, without: dict[str, Model | None]) -> CsvTabl
 
 def _model_table(model: Model | None, without: dict[str, Model | None]) -> Table:
     rows = tuple(
-        (Cell(name, sub=which), Cell(words.signed(one.estimate, 2)), Cell(_span(one)), Cell(f"{one.p:.3f}"))
+        (Cell(name, sub=which), Cell(words.signed(one.estimate, 2)), Cell(_span(one)), Cell(words.p_value(one.p)))
         for which, name, one in _model_rows(model, without)
     )
     return Table(

@@ -110,7 +110,7 @@ def _gain_cell(gain: Gain | None, limit: float) -> Cell:
         return Cell(words.NOTHING, css="none", title="no pair of runs has all its scores")
     one = gain.interval
     pairs = words.counted(len(gain.pairs), "pair of runs", "pairs of runs")
-    title = f"p {p_value(one.p)}, corrected {p_value(gain.adjusted)}; {pairs}; over {one.basis}"
+    title = f"p {words.p_value(one.p)}, corrected {words.p_value(gain.adjusted)}; {pairs}; over {one.basis}"
     return Cell(
         words.signed(one.estimate),
         sub=ends(one),
@@ -127,13 +127,6 @@ def ends(interval: Interval | None) -> str:
     if not np.isfinite(interval.low):
         return interval.basis
     return f"{words.signed(interval.low)} to {words.signed(interval.high)}"
-
-
-def p_value(p: float) -> str:
-    """Two figures, never 0."""
-    if np.isnan(p):
-        return words.NOTHING
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def interval_cell(interval: Interval | None) -> Cell:
@@ -153,7 +146,9 @@ def _english(gains: Sequence[Gain], names: Naming) -> Table:
             interval_cell(gain.gap),
             Cell(
                 ends(gain.general),
-                sub="" if gain.by_language is None else f"p {p_value(gain.by_language.p)}, n {gain.by_language.n}",
+                sub=""
+                if gain.by_language is None
+                else f"p {words.p_value(gain.by_language.p)}, n {gain.by_language.n}",
             ),
         )
         for gain in gains
@@ -189,8 +184,8 @@ def _behind(gains: Sequence[Gain], names: Naming) -> Table:
                 Cell(str(len(gain.pairs))),
                 Cell(words.score(gain.deviation, 2)),
                 Cell(words.score(gain.detectable)),
-                Cell(p_value(gain.interval.p)),
-                Cell(p_value(gain.adjusted), sub=f"of {gain.family}" if gain.family else ""),
+                Cell(words.p_value(gain.interval.p)),
+                Cell(words.p_value(gain.adjusted), sub=f"of {gain.family}" if gain.family else ""),
                 Cell(
                     words.NOTHING if order is None else f"{order.minimum:.2f}",
                     sub="" if order is None else f"{order.runs[0]} and {order.runs[1]} runs",

@@ -259,3 +259,49 @@ def gain_class(gain: float | None, limit: float) -> str:
     if step == 0:
         return "z"
     return f"{'p' if gain > 0 else 'n'}{step}"
+
+
+def scatter_plot(points: Sequence[tuple[str, Style, float, float]], label: str) -> Markup:
+    """Points in two directions.
+
+    Args:
+        points: label, style, place across and place up.
+        label: what the figure shows, for those who do not see it.
+    """
+    height, top, bottom = 300, 14, 26
+    across, up = _fine_scale([x for _, _, x, _ in points]), _fine_scale([y for _, _, _, y in points])
+
+    def y(value: float) -> float:
+        return round(top + (height - top - bottom) * (1 - (value - up.low) / (up.high - up.low)), 1)
+
+    parts = []
+    for tick in up.ticks:
+        parts.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(y(tick)))
+        parts.append(Markup('<text x="0" y="{}">{}</text>').format(y(tick) - 3, _tick(tick)))
+    for tick in across.ticks:
+        parts.append(
+            Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                _across(across, tick), height - 8, _tick(tick)
+            )
+        )
+    parts += [
+        _mark(_across(across, x), y(value), style, f"{name}: {_tick(x)}, {_tick(value)}")
+        for name, style, x, value in points
+    ]
+    return Markup('<svg class="plot" width="100%" height="{}" role="img" aria-label="{}">{}</svg>').format(
+        height, escape(label), Markup("").join(parts)
+    )
+
+
+def _fine_scale(values: Sequence[float], ticks: int = 5) -> Scale:
+    """An axis around all values that ends on round numbers, however close together they are."""
+    low, high = min(values), max(values)
+    if high == low:
+        low, high = low - 0.5, high + 0.5
+    step = _round_step((high - low) / ticks)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return Scale(first * step, last * step, tuple(round(place * step, 12) for place in range(first, last + 1)))
+
+
+def _tick(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")

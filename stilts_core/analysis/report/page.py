@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from stilts_core.analysis.collected import Collected
 from stilts_core.analysis.report import words
@@ -28,11 +29,19 @@ from stilts_core.analysis.summary import ALL_TARGETS, ENGLISH
 SAMPLE = "sample://"
 
 
-def build_page(collected: Collected) -> Page:
+class Answered(Protocol):
+    """What `questions.answer.QuestionAnswer` gives to the report."""
+
+    @property
+    def section(self) -> Section: ...
+
+
+def build_page(collected: Collected, questions: Sequence[Answered] = ()) -> Page:
     """Everything that the report says."""
     names = Names(collected.plan)
     sections = (
         _answer_section(collected, names),
+        *(question.section for question in questions),
         arms_section(collected, names),
         gains_section(collected, names),
         *evidence_sections(collected.scores, collected.evidence, collected.beside, names),

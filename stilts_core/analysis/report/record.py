@@ -52,6 +52,12 @@ def missing_section(collected: Collected, names: Names) -> Section:
     text = (
         f"{len(collected.gaps)} of {count} {verb} scores. Means leave a run out until all of its languages are there."
     )
+    diverged = sum("diverged: " in gap.reason for gap in collected.gaps)
+    if diverged:
+        text += (
+            f" {words.counted(diverged, 'cell')} {'has' if diverged == 1 else 'have'} none because a training diverged:"
+            " that is what these settings gave, and is counted as neither a score nor a failure of the machines."
+        )
     heads = ("Arm", "Target", "Seeds", "Languages", "Why")
     table = Table(
         caption="Cells without all of their scores."

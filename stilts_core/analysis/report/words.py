@@ -28,6 +28,13 @@ def _rounded(value: float, digits: int) -> float:
     return round(value, digits) + 0.0  # -0.0 becomes 0.0
 
 
+def p_value(p: float) -> str:
+    """Two figures, never 0; a dash for NaN."""
+    if p != p:
+        return NOTHING
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
 def number(count: int) -> str:
     """A small number as a word, a large one in digits."""
     return _SMALL[count] if 0 <= count < len(_SMALL) else f"{count:,}"

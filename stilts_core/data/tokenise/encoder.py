@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from stilts_core.catalog.encoders import TOKENIZER_FILES
+from stilts_core.data.tokenise.library import load_tokenizer
 from stilts_core.data.tokenise.ragged import Ints, Ragged, offsets_of
 from stilts_core.errors import MissingInputError
 
@@ -30,12 +32,14 @@ class Frame:
     Attributes:
         ids: all of them, in order.
         before, between, after: (start, length) in ``ids``.
+        second: how many of ``between`` belong to the first text's segment, where the tokenizer tells two apart.
     """
 
     ids: npt.NDArray[np.int32]
     before: tuple[int, int]
     between: tuple[int, int]
     after: tuple[int, int]
+    second: int | None = None
 
     @property
     def size(self) -> int:
@@ -144,7 +148,7 @@ class TextEncoder:
         names = json.loads(config.read_text(encoding="utf-8"))
         named = [names.get(f"{role}_token") for role in ("unk", "mask", "pad")]
         tokens = [token["content"] if isinstance(token, dict) else token for token in named]
-        if tokens[-1] is None:
+        if tokens[-1] is None or "unk_token" not in names:  # what is not named has a default of its class
             return None
         try:
             backend = Tokenizer.from_file(str(stored))
@@ -157,9 +161,7 @@ class TextEncoder:
 
     @classmethod
     def _load(cls, location: str, revision: str | None) -> TextEncoder:
-        from transformers import AutoTokenizer
-
-        return cls.of(AutoTokenizer.from_pretrained(location, revision=revision))
+        return cls.of(load_tokenizer(location, revision))
 
     @property
     def dtype(self) -> npt.DTypeLike:
@@ -177,14 +179,23 @@ class TextEncoder:
         encoding = self.backend.encode("a", "b")
         first, last = _places(encoding.sequence_ids, 0)
         second, end = _places(encoding.sequence_ids, 1)
-        return _frame(encoding.ids[:first], encoding.ids[last + 1 : second], encoding.ids[end + 1 :])
+        types = encoding.type_ids
+        return _frame(
+            encoding.ids[:first],
+            encoding.ids[last + 1 : second],
+            encoding.ids[end + 1 :],
+            types.index(1) - last - 1 if types[second] == 1 else None,
+        )
 
     @cached_property
     def word_prefix(self) -> str:
         """What makes a word alone look as it does inside of a sentence: a blank, where the tokenizer adds none."""
-        together = self.backend.encode("a a", add_special_tokens=False).ids
-        alone = self.backend.encode("a", add_special_tokens=False).ids
-        return "" if together == alone * 2 else " "
+        for word in PROBES:
+            together = self.backend.encode(f"{word} {word}", add_special_tokens=False).ids
+            alone = self.backend.encode(word, add_special_tokens=False).ids
+            if self.unknown_id not in together and alone:
+                return "" if together == alone * 2 else " "
+        return ""
 
     def encode(self, texts: Sequence[str], *, spans: bool = False) -> Encoded:
         """Texts as ids; equal texts are tokenised once.
@@ -217,7 +228,8 @@ class TextEncoder:
             yield encode(texts[start : start + CHUNK], add_special_tokens=False)
 
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model", "spiece.model", "vocab.txt")
+PROBES = ("a", "A", "1", ".", "\u0430", "\u0627", "\u4e00")
+"""Words of which any tokenizer should know one: a Latin, Cyrillic, Arabic or Chinese letter, a digit, a full stop."""
 
 
 def use_threads(threads: int) -> None:
@@ -231,11 +243,23 @@ def _places(sequence_ids: Sequence[int | None], sequence: int) -> tuple[int, int
     return at[0], at[-1]
 
 
-def _frame(before: list[int], between: list[int], after: list[int]) -> Frame:
+def _frame(before: list[int], between: list[int], after: list[int], second: int | None = None) -> Frame:
     bounds = np.cumsum([0, len(before), len(between), len(after)]).tolist()
     return Frame(
         np.array([*before, *between, *after], dtype=np.int32),
         (bounds[0], len(before)),
         (bounds[1], len(between)),
         (bounds[2], len(after)),
+        second,
     )
+
+
+def segments(frame: Frame, first: Ints) -> dict[str, npt.NDArray[np.int32]]:
+    """The column ``second`` of pairs, or none where the tokenizer knows one segment only.
+
+    Args:
+        first: tokens of the first text of each feature, (F,).
+    """
+    if frame.second is None:
+        return {}
+    return {"second": (frame.before[1] + first + frame.second).astype(np.int32)}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stilts_core.data.records import ChoiceRecord, PairRecord
-from stilts_core.data.tokenise.encoder import Encoded, Frame, TextEncoder
+from stilts_core.data.tokenise.encoder import Encoded, Frame, TextEncoder, segments
 from stilts_core.data.tokenise.part import Part
 from stilts_core.data.tokenise.ragged import Ints, Pieces
 
@@ -17,8 +17,9 @@ WITHOUT_LABEL = -1
 def pairs(encoder: TextEncoder, records: Sequence[PairRecord], labels: Sequence[str], max_length: int) -> Part:
     """Classification: one feature a pair or a text; of a pair that is too long, the longer text loses its end first.
 
-    Columns: label (E), -1 where the file has none. Examples: id, label.
+    Columns: label (E), -1 where the file has none; second (F). Examples: id, label.
     """
+    columns = {}
     if all(record.text_b is None for record in records):
         frame, pieces, encoded, truncated = _single_texts(encoder, records, max_length)
     else:
@@ -30,13 +31,14 @@ def pairs(encoder: TextEncoder, records: Sequence[PairRecord], labels: Sequence[
         kept_first, kept_second = _longest_first(lengths[first], lengths[second], room)
         pieces = _pieces(encoder, encoded, (first, 0, kept_first), (second, 0, kept_second))
         truncated = int(np.count_nonzero(lengths[first] + lengths[second] > room))
+        columns = segments(frame, kept_first)
     number = {label: index for index, label in enumerate(labels)}
     label = [WITHOUT_LABEL if record.label is None else number[record.label] for record in records]
     return Part(
         ids=_values(encoder, frame, encoded, pieces),
         offsets=pieces.offsets,
         example_of=np.arange(len(records)),
-        columns={"label": np.array(label, dtype=np.int32)},
+        columns={"label": np.array(label, dtype=np.int32), **columns},
         examples=[{"id": record.id, "label": record.label} for record in records],
         counts={"truncated": truncated, **encoded.fertility},
     )
@@ -48,7 +50,7 @@ def choices(encoder: TextEncoder, records: Sequence[ChoiceRecord], max_length: i
     Of a context that is too long the beginning is cut away, since the end is what a choice continues; of a choice that
     leaves no room for any context, the end.
 
-    Columns: label (E), -1 where the file has none. Examples: id, label.
+    Columns: label (E), -1 where the file has none; second (F). Examples: id, label.
     """
     encoded = encoder.encode([text for record in records for text in (record.context, *record.choices)])
     counts = np.array([len(record.choices) for record in records], dtype=np.int64)
@@ -68,7 +70,7 @@ def choices(encoder: TextEncoder, records: Sequence[ChoiceRecord], max_length: i
         ids=_values(encoder, encoder.pair, encoded, pieces),
         offsets=pieces.offsets,
         example_of=example_of,
-        columns={"label": np.array(label, dtype=np.int32)},
+        columns={"label": np.array(label, dtype=np.int32), **segments(encoder.pair, kept_context)},
         examples=[{"id": record.id, "label": record.label} for record in records],
         counts={"truncated": int(np.count_nonzero(lengths[context] + lengths[choice] > room)), **encoded.fertility},
     )

@@ -64,7 +64,8 @@ def searched(encoder: TextEncoder, records: Sequence[SearchRecord], question_len
         question_length: tokens of a text that looks for others, out of ``max_length``; the candidates have the rest.
             0: both have all of it.
 
-    Columns: side (E). Examples: id, keys (null where they are not known), and text where the record has it raw.
+    Columns: side (E), and second as `pairs` has it. Examples: id, keys (null where they are not known), and text where
+    the record has it raw.
     """
     questions = question_length or max_length
     parts: list[Part] = []
@@ -77,12 +78,15 @@ def searched(encoder: TextEncoder, records: Sequence[SearchRecord], question_len
             candidates = run[0].candidate
             parts.append(single_texts(encoder, texts, max_length - question_length if candidates else questions))
     whole = join([Part(p.ids, p.offsets, p.example_of, {}, [{}] * (len(p.offsets) - 1), p.counts) for p in parts])
-    side = np.array([CANDIDATE if record.candidate else LOOKING for record in records], dtype=np.int8)
+    columns = {"side": np.array([CANDIDATE if record.candidate else LOOKING for record in records], dtype=np.int8)}
+    if any("second" in part.columns for part in parts):  # a text alone has no second segment: it would begin at its end
+        ends = [part.columns.get("second", np.diff(part.offsets)) for part in parts]
+        columns["second"] = np.concatenate(ends).astype(np.int32)
     return Part(
         ids=whole.ids,
         offsets=whole.offsets,
         example_of=whole.example_of,
-        columns={"side": side},
+        columns=columns,
         examples=[
             {"id": record.id, "keys": None if record.keys is None else list(record.keys)}
             | ({} if record.raw is None else {"text": record.raw})

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stilts_core.data.records import SpanRecord
-from stilts_core.data.tokenise.encoder import Encoded, TextEncoder
+from stilts_core.data.tokenise.encoder import Encoded, TextEncoder, segments
 from stilts_core.data.tokenise.part import Part
 from stilts_core.data.tokenise.ragged import Ints, Pieces, offsets_of
 from stilts_core.errors import SpecError
@@ -26,7 +26,7 @@ def spans(
     ``stride=doc_stride``. An answer begins at the last token that begins at or before it and ends at the first token
     that ends at or behind it; both are position 0 in a window that does not hold all of it, or where there is none.
 
-    Columns: start, end (F); char_start, char_end (T), of the context, without the blanks around a token.
+    Columns: start, end (F); char_start, char_end (T), of the context, without the blanks around a token; second (F).
     Examples: id, context, answers (None where they are withheld), impossible.
 
     Raises:
@@ -81,6 +81,7 @@ def spans(
             "end": np.where(inside, last[example_of] + ahead, 0).astype(np.int32),
             "char_start": np.ascontiguousarray(places[:, 0]),
             "char_end": np.ascontiguousarray(places[:, 1]),
+            **segments(frame, asked[example_of]),
         },
         examples=[_example(record) for record in records],
         counts={

@@ -60,6 +60,7 @@ class Assignment:
             resources=self.resources,
             registry=orders.registry,
             attempt=attempt,
+            grace=orders.grace - orders.kept,
         )
 
 
@@ -135,6 +136,8 @@ def _resources(orders: Orders, placement: Placement, stage: Stage) -> Resources:
         zero_stage=training.zero_stage,
         micro_tokens=training.micro_tokens,
         precision=training.precision,
+        save_steps=training.save_steps,
+        save_seconds=training.save_seconds,
         group=_group(orders),
     )
 

@@ -23,6 +23,7 @@ def cancel(
     submitted: Submitted,
     told: Callable[[str], None] = lambda text: None,
     *,
+    save: bool = True,
     patience: float | None = None,
 ) -> None:
     """Delete the anchor and all that it owns, and wait until it is gone. The store is not touched.
@@ -30,6 +31,7 @@ def cancel(
     What no driver has seen does not name the anchor as its owner, so everything is deleted by its label, too.
 
     Args:
+        save: stages have their grace period, in which trainings save where they are; else they are killed.
         told: hears what is still there, whenever that changes.
         patience: seconds to wait; None: as long as stages have to save, and a minute.
 
@@ -46,6 +48,9 @@ def cancel(
         left = {kind: cluster.list(kind, labels=labels).items for kind in (*kinds, PODS)}
         for kind in kinds:
             _delete(cluster, kind, left[kind])
+        if not save:
+            for pod in left[PODS]:
+                cluster.delete(PODS, pod["metadata"]["name"], uid=pod["metadata"]["uid"], grace=0)
         said = describe(left)
         if not said:
             return

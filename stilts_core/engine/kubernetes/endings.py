@@ -12,6 +12,7 @@ from stilts_core.errors import (
     UNKNOWN_EXIT,
     DeviceMemoryError,
     RendezvousError,
+    StalledError,
     StiltsError,
     StoppedError,
     explain_exit,
@@ -20,7 +21,6 @@ from stilts_core.stages.snapshot import Snapshot
 from stilts_core.storage.attempts import Outcome
 from stilts_core.storage.manifest import Attempt
 
-STALLED = 76
 UNKNOWN_SECONDS, LOST_SECONDS = 5.0, 10.0
 MESSAGE_BYTES = 4096
 """The kubelet cuts a longer termination message, and reads no more of it."""
@@ -75,7 +75,7 @@ def judge(sight: Sight) -> Ending:
     where = _where(sight.told)
     if sight.killed is Killed.STALLED:
         return Ending(
-            STALLED,
+            StalledError.exit_code,
             f"No progress for {sight.seconds:g} s{where}; the processes were ended.\n"
             "  The log ends with what each of them was doing.",
         )

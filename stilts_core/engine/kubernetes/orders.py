@@ -19,6 +19,7 @@ from stilts_core.storage.manifest import Attempt
 TERMINATION_LOG = Path("/dev/termination-log")
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
 PORT = 29500  # torch's own default
+KEPT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ class Orders:
     cgroup: Path
     registry: str
     submission: str
+
+    @property
+    def kept(self) -> float:
+        """Of the grace period, the seconds that stay for log and records once the stage's processes have ended."""
+        return min(KEPT_SECONDS, self.grace / 3)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -27,17 +26,3 @@ def reap() -> dict[int, int]:
         if not pid:
             return ended
         ended[pid] = os.waitstatus_to_exitcode(status)
-
-
-def group_members(group: int) -> list[int]:
-    """The processes of a process group that are alive; none where there is no ``/proc``."""
-    members = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # The name of the program, in parentheses, may hold anything.
-            state, _, its_group = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
-        except (OSError, ValueError):  # it has just ended
-            continue
-        if int(its_group) == group and state != "Z":
-            members.append(int(stat.parent.name))
-    return sorted(members)

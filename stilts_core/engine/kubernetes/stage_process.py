@@ -9,20 +9,16 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from stilts_core.engine.environment import stage_environment
-from stilts_core.engine.kubernetes.reaper import group_members, reap
-from stilts_core.engine.kubernetes.stage_main import TELL_STACKS
+from stilts_core.engine.kubernetes.reaper import reap
 from stilts_core.engine.local.lines import LineReader
+from stilts_core.engine.local.stacks import note, tell_stacks
 from stilts_core.stages.run import AttemptSpec
 from stilts_core.stages.snapshot import Snapshot
 
-STACKS_SECONDS = 1.0
-"""One process has so long to write down what it is doing."""
-
-_LOOK_SECONDS = 0.05
+_WHO = "supervisor"
 
 
 class StageProcess:
@@ -102,45 +98,17 @@ class StageProcess:
 
     def tell_stacks(self) -> None:
         """Have each process write what it is doing into the log; one after the other, so that they do not mix."""
-        for pid in group_members(self._process.pid):
-            self.note(f"what process {pid} is doing:")
-            before = self._size()
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, TELL_STACKS)
-            self._settle(before)
+        tell_stacks(self._process.pid, self._log, _WHO)
 
     def note(self, text: str) -> None:
         """Add a line of the supervisor's own to the log."""
-        line = f"{datetime.now(UTC).strftime('%H:%M:%S')} supervisor: {text}\n"
-        with suppress(OSError), self._log.open("ab") as log:
-            log.write(line.encode(errors="replace"))
+        note(self._log, _WHO, text)
 
     def _hear(self, new: Snapshot) -> None:
         old = self.told
         if not (new.progress.step or new.progress.activity):
             # Ranks report for themselves; what the process that forked them tells later has no progress.
             new = replace(new, progress=old.progress)
-        if _moves(old) != _moves(new):
+        if old.moves != new.moves:
             self.moved_at = time.monotonic()
         self.told = new
-
-    def _settle(self, size: int) -> None:
-        """Return once the log has grown and grows no more."""
-        deadline, last = time.monotonic() + STACKS_SECONDS, size
-        while time.monotonic() < deadline:
-            time.sleep(_LOOK_SECONDS)
-            now = self._size()
-            if now == last and now > size:
-                return
-            last = now
-
-    def _size(self) -> int:
-        try:
-            return self._log.stat().st_size
-        except OSError:
-            return 0
-
-
-def _moves(snapshot: Snapshot) -> tuple[object, ...]:
-    progress = snapshot.progress
-    return snapshot.phase, snapshot.stored, snapshot.message, progress.step, progress.total, progress.activity

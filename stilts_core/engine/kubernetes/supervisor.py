@@ -50,9 +50,6 @@ from stilts_core.storage.commit import read_manifest
 from stilts_core.storage.manifest import Attempt
 from stilts_core.storage.open import open_store
 
-KEPT_SECONDS = 10.0
-"""Of the grace period so much, or a third, is kept for the log and the records of an attempt that does not stop."""
-
 _TAIL_SECONDS = 2.0
 _LONG = 3600.0
 
@@ -105,7 +102,7 @@ class _Supervisor:
 
     def __init__(self, orders: Orders, bell: Bell) -> None:
         self._orders, self._bell = orders, bell
-        self._kept = min(KEPT_SECONDS, orders.grace / 3)
+        self._kept = orders.kept
         self._started = datetime.now(UTC)
         self._begun: _Begun | None = None
         self._process: StageProcess | None = None

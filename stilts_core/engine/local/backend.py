@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +16,8 @@ from typing import Any
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.local.lines import LineReader
 from stilts_core.engine.local.spawn import ServerProcess
-from stilts_core.errors import Budget, MissingInputError, StoppedError
+from stilts_core.engine.local.stacks import note, tell_stacks
+from stilts_core.errors import Budget, MissingInputError, StalledError, StoppedError
 from stilts_core.planning.plan import Stage
 from stilts_core.stages.run import AttemptSpec
 from stilts_core.stages.snapshot import Phase, Snapshot
@@ -36,6 +38,8 @@ class _Attempt:
     lost: str = ""  # why nobody knows how it ended
     asked: bool = False
     devices: list[str] = field(default_factory=list)
+    moved_at: float = field(default_factory=time.monotonic)
+    stalled: bool = False
     snapshot: Snapshot = field(default_factory=Snapshot)
 
     @property
@@ -55,6 +59,7 @@ class LocalBackend:
         folder: for logs and scratch of this run; not removed here.
         registry: as in `stages.run.AttemptSpec`.
         devices: the GPUs to share out, as CUDA_VISIBLE_DEVICES names them; None where stages run on cores.
+        stall: seconds without progress after which an attempt is ended; 0: never.
         clock: seconds since the epoch.
     """
 
@@ -65,10 +70,11 @@ class LocalBackend:
         *,
         registry: str,
         devices: list[str] | None = None,
+        stall: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._specify, self._folder, self._registry, self._clock = specify, folder, registry, clock
-        self._free_devices = devices
+        self._free_devices, self._stall = devices, stall
         self._attempts: dict[str, _Attempt] = {}
         self._server: ServerProcess | None = None
         self._reports, self._report_end = _pipe()
@@ -88,6 +94,7 @@ class LocalBackend:
                 self._event(document)
             if self._server.ended:
                 self._server_died(self._server)
+        self._end_stalled()
         return [self._observation(attempt) for attempt in self._attempts.values()]
 
     def start(self, stage: Stage, attempt: int) -> None:
@@ -150,7 +157,7 @@ class LocalBackend:
         if attempt is None or not attempt.live:
             return
         if "started" in document:
-            attempt.pid = document["pid"]
+            attempt.pid, attempt.moved_at = document["pid"], time.monotonic()
         elif document["code"] is None:
             self._end(attempt, None, "no process could be forked: memory or the limit on processes is exhausted")
         else:
@@ -160,9 +167,22 @@ class LocalBackend:
         attempt = self._attempts.get(document["name"])
         if attempt is None:
             return
-        attempt.snapshot = Snapshot.parse(document)
+        before, attempt.snapshot = attempt.snapshot, Snapshot.parse(document)
+        if before.moves != attempt.snapshot.moves:
+            attempt.moved_at = time.monotonic()
         if attempt.live and attempt.snapshot.phase is not attempt.phase:
             attempt.phase, attempt.since = attempt.snapshot.phase, self._clock()
+
+    def _end_stalled(self) -> None:
+        """End what has not got on for too long, once its log says what it was doing."""
+        for attempt in self._attempts.values():
+            still = time.monotonic() - attempt.moved_at
+            if attempt.live and attempt.pid and not attempt.stalled and 0 < self._stall < still:
+                attempt.stalled = True
+                # Not here: a process has a second to answer, and the driver has other things to do.
+                threading.Thread(
+                    target=_kill_with_stacks, args=(attempt.pid, log_file(attempt.folder), self._stall), daemon=True
+                ).start()
 
     def _end(self, attempt: _Attempt, code: int | None, lost: str = "") -> None:
         attempt.phase, attempt.since = Phase.ENDED, self._clock()
@@ -187,6 +207,9 @@ class LocalBackend:
             reason = ""
             if attempt.phase is Phase.STARTING and (self._server is None or not self._server.ready):
                 reason = "the packages are being loaded"
+        elif attempt.stalled and (code is None or code < 0):
+            code = StalledError.exit_code
+            reason = f"no progress for {self._stall:g} s; its log ends with what each of its processes was doing"
         elif attempt.asked and (code is None or code < 0):
             # We ended it ourselves, whatever the signal was.
             code, reason = StoppedError.exit_code, "it was stopped on request"
@@ -208,6 +231,13 @@ class LocalBackend:
 def log_file(folder: Path) -> Path:
     """Where an attempt's log lies in its folder."""
     return folder / "log.txt"
+
+
+def _kill_with_stacks(pid: int, log: Path, seconds: float) -> None:
+    note(log, "driver", f"no progress for {seconds:g} s")
+    tell_stacks(pid, log, "driver")
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _pipe() -> tuple[int, int]:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from stilts_core.engine.local.stacks import answer_stacks
 from stilts_core.lifeline import die_with_parent
 from stilts_core.stages.run import AttemptSpec, run_attempt
 from stilts_core.stages.snapshot import Snapshot
@@ -37,6 +38,7 @@ def run_child(name: str, document: dict[str, Any], *, devices: list[str] | None,
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     spec = AttemptSpec.model_validate(document)
     _redirect(spec.log)
+    answer_stacks()
     _limit(spec.resources.threads, devices)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s", force=True)
     for chatty in _CHATTY:

@@ -28,6 +28,7 @@ class LocalRun:
         store: with its address.
         cache: a folder for downloads and unfinished work.
         backoff: seconds before a stage's second attempt.
+        stall: seconds without progress after which an attempt is ended; 0: never.
     """
 
     store: StoreSettings
@@ -37,6 +38,7 @@ class LocalRun:
     registry: str = DEFAULT_REGISTRY
     pace: Pace = field(default_factory=Pace)
     backoff: float = 1.0
+    stall: float = 0.0
 
 
 @contextlib.contextmanager
@@ -55,6 +57,7 @@ def local_driver(plan: Plan, store: Store, run: LocalRun, listener: Listener) ->
             log=log_file(folder),
             resources=run.placement.resources(stage),
             registry=run.registry,
+            grace=run.pace.grace,
         )
 
     limits = Limits(
@@ -64,7 +67,7 @@ def local_driver(plan: Plan, store: Store, run: LocalRun, listener: Listener) ->
         backoff=run.backoff,
     )
     with scratch_folder(run.cache / "runs") as folder:
-        backend = LocalBackend(specify, folder, registry=run.registry, devices=run.placement.devices)
+        backend = LocalBackend(specify, folder, registry=run.registry, devices=run.placement.devices, stall=run.stall)
         try:
             graph = Graph.of(plan.stages, run.placement.need)
             yield Driver(plan.stages, graph, store, backend, limits, listener, submission=submission, pace=run.pace)

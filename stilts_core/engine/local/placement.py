@@ -72,6 +72,8 @@ class LocalPlacement:
             zero_stage=training.zero_stage,
             micro_tokens=training.micro_tokens,
             precision=training.precision,
+            save_steps=training.save_steps,
+            save_seconds=training.save_seconds,
         )
 
     def need(self, stage: Stage) -> Capacity:

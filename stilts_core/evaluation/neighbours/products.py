@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,7 +22,6 @@ FLOAT32_ROUNDING = 2.0**-24
 TINY = 2.0**-120
 """At least what a product may lose where it, or a factor, is too small for a normal float."""
 
-_ROWS = 8192  # rows that are measured or rounded at a time
 GROUPS = 64
 
 
@@ -47,10 +45,12 @@ class Margins:
 
     Attributes:
         left, right: one for each row of a side, float64.
+        relative: of a number to which products were rounded last, at most: twice that rounding's error.
     """
 
     left: Array
     right: Array
+    relative: float = 0.0
 
 
 class Products(Protocol):
@@ -58,10 +58,12 @@ class Products(Protocol):
 
     Attributes:
         margins: see `Margins`.
+        shift: what all products lack of the true ones.
         block: rows of the left and of the right side whose products are made at once.
     """
 
     margins: Margins
+    shift: float
     block: tuple[int, int]
 
     def multiply(self, left: slice, right: slice) -> Any:
@@ -87,26 +89,26 @@ WORTH = 1 << 22
 """Products of two rows from which on rounding to bf16 first is worth it."""
 
 
-def products(left: Array, right: Array, *, engine: Engine, device: str, threads: int, block: int | None) -> Products:
-    """The engine that was asked for; ``auto`` takes torch for a GPU, or where it is loaded and computes in bf16.
+def products(
+    left: Array, right: Array, sizes: Sizes, *, engine: Engine, device: str, threads: int, block: int | None
+) -> Products:
+    """What multiplies: torch on a GPU, or on a processor that multiplies bf16 if it is asked for or there; else NumPy.
 
     Raises:
         DataError: the numbers are too large for float32 products.
     """
-    if max(map(largest, map(lengths, (left, right)))) >= _TOO_LONG:
+    if max(map(largest, sizes)) >= _TOO_LONG:
         raise DataError("The vectors are too long: their products do not fit float32.")
-    on_processor = device == "cpu"
-    if on_processor and (engine == "numpy" or (engine == "auto" and len(left) * len(right) < WORTH)):
-        return NumpyProducts(left, right, threads=threads, block=block)
-    if on_processor and _bf16_at_hand(load=engine == "torch"):
+    if device != "cpu":
+        from stilts_core.evaluation.neighbours.torch_products import TorchProducts
+
+        return TorchProducts(left, right, sizes, device=device, block=block)
+    asked = engine == "torch"
+    if (asked or (engine == "auto" and len(left) * len(right) >= WORTH)) and _bf16_at_hand(load=asked):
         from stilts_core.evaluation.neighbours.torch_products import ProcessorProducts
 
-        return ProcessorProducts(left, right, threads=threads, block=block)
-    if on_processor and engine == "auto":
-        return NumpyProducts(left, right, threads=threads, block=block)
-    from stilts_core.evaluation.neighbours.torch_products import TorchProducts
-
-    return TorchProducts(left, right, device=device, block=block)
+        return ProcessorProducts(left, right, sizes, threads=threads, block=block)
+    return NumpyProducts(left, right, sizes, threads=threads, block=block)
 
 
 _TOO_LONG = 2.0**60
@@ -127,13 +129,22 @@ def summation_error(terms: int) -> float:
     return terms * FLOAT32_ROUNDING / (1 - terms * FLOAT32_ROUNDING)
 
 
+Sizes = tuple[Array, Array]
+"""`lengths` of both sides."""
+
+
 def lengths(vectors: Array) -> Array:
-    """Euclidean lengths of the rows, float64, computed in blocks."""
-    found = np.empty(len(vectors))
-    for top in range(0, len(vectors), _ROWS):
-        wide = vectors[top : top + _ROWS].astype(np.float64)
-        found[top : top + _ROWS] = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    """Euclidean lengths of the rows and a little more, float64: sums of squares in float32 may be too small."""
+    squares: Array = np.einsum("ij,ij->i", vectors, vectors).astype(np.float64)
+    found: Array = np.sqrt(squares * (1 + 2 * summation_error(vectors.shape[1] + 1)) + vectors.shape[1] * TINY)
     return found
+
+
+def summed_margins(sizes: Sizes, width: int) -> Margins:
+    """Of products that are summed in float32, in any order."""
+    far = largest(sizes[0]), largest(sizes[1])
+    factor, tiny = summation_error(width + 1), 2 * width * TINY
+    return Margins(factor * sizes[0] * far[1] * 1.001 + tiny, factor * sizes[1] * far[0] * 1.001 + tiny)
 
 
 def largest(values: Array) -> float:
@@ -191,16 +202,12 @@ def group_floors(product: Array, k: int, axis: int) -> Array:
 class NumpyProducts:
     """Products in float32 by NumPy's BLAS."""
 
-    def __init__(self, left: Array, right: Array, *, threads: int, block: int | None) -> None:
+    def __init__(self, left: Array, right: Array, sizes: Sizes, *, threads: int, block: int | None) -> None:
         self._left, self._right = left, right
+        self.shift = 0.0
         self.block = (block or 2048, block or 4096)
         self._space = np.empty((min(self.block[0], len(left)), min(self.block[1], len(right))), dtype=np.float32)
-        width = left.shape[1]
-        sizes = lengths(left), lengths(right)
-        far = largest(sizes[0]), largest(sizes[1])
-        # Twice the bound, because the bound itself and the lengths are rounded.
-        factor, tiny = 2 * summation_error(width + 1), 2 * width * TINY
-        self.margins = Margins(factor * sizes[0] * far[1] + tiny, factor * sizes[1] * far[0] + tiny)
+        self.margins = summed_margins(sizes, left.shape[1])
         self._pool = Pool(threads)
 
     def multiply(self, left: slice, right: slice) -> Array:
@@ -232,12 +239,28 @@ def usual_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def rescored(left: Array, right: Array, rows: Sequence[int] | Array, columns: Sequence[int] | Array) -> Array:
-    """The scores of some pairs of rows: dot products in float64, rounded to float32."""
-    scores = np.empty(len(rows), dtype=np.float32)
-    for top in range(0, len(rows), _ROWS):
-        end = top + _ROWS
-        one = left[rows[top:end]].astype(np.float64)
-        other = right[columns[top:end]].astype(np.float64)
-        scores[top:end] = np.einsum("ij,ij->i", one, other)
+def rescored(left: Array, right: Array, rows: Array, columns: Array, kind: type[np.floating[Any]]) -> Array:
+    """The products of some pairs of rows, summed in a floating-point type.
+
+    Args:
+        left, right: the sides.
+        rows, columns: the pairs; rows rise, each may stand several times.
+        kind: ``numpy.float32`` or ``numpy.float64``.
+    """
+    scores = np.empty(len(rows), dtype=kind)
+    first = np.flatnonzero(np.diff(rows, prepend=-1))  # of each row's pairs
+    rank = np.arange(len(rows)) - np.repeat(first, np.diff(first, append=len(rows)))
+    for top in range(0, len(first), _AT_A_TIME):
+        begin, end = first[top], first[top + _AT_A_TIME] if top + _AT_A_TIME < len(first) else len(rows)
+        own = left[rows[first[top : top + _AT_A_TIME]]].astype(kind, copy=False)
+        of = np.repeat(np.arange(len(own)), np.diff(np.append(first[top : top + _AT_A_TIME], end)))
+        for number in range(int(rank[begin:end].max(initial=-1)) + 1):
+            # The pairs of one rank: each row once, so that its numbers are converted once for all of them.
+            places = np.flatnonzero(rank[begin:end] == number)
+            mine = own if len(places) == len(own) else own[of[places]]
+            other = right[columns[begin:end][places]].astype(kind, copy=False)
+            scores[begin + places] = np.einsum("ij,ij->i", mine, other)
     return scores
+
+
+_AT_A_TIME = 512

@@ -8,7 +8,15 @@ import numpy as np
 
 from stilts_core.data.dataset import Array
 from stilts_core.errors import DataError, DivergedError
-from stilts_core.evaluation.neighbours.products import Engine, Products, products, rescored, usual_threads
+from stilts_core.evaluation.neighbours.products import (
+    Engine,
+    Products,
+    lengths,
+    products,
+    rescored,
+    summed_margins,
+    usual_threads,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,8 @@ def nearest(
         queries: (n, width) float32.
         keys: (m, width) float32, m at least 1.
         k: fewer are found where there are fewer keys.
-        engine: what multiplies: ``numpy``, ``torch``, or what is faster here. It changes no result.
+        engine: what multiplies on a processor: ``numpy``, ``torch`` (where bf16 is native), or what is faster. It
+            changes no result.
         device: of torch: ``cpu``, ``cuda``, ``cuda:1`` …
         threads: for what is not multiplication; None for all cores of this process.
         block: rows of a side that are multiplied at once; None for what suits the engine.
@@ -52,6 +61,8 @@ def nearest(
         DivergedError: a number is NaN or infinite.
     """
     queries, keys = _checked(queries, keys, k)
+    if not len(queries):
+        return _joined([], min(k, len(keys)))
     return _search(queries, keys, k, engine, device, threads, block, both=False)[0]
 
 
@@ -102,12 +113,17 @@ def _search(
     both: bool,
 ) -> list[Neighbours]:
     threads = usual_threads() if threads is None else threads
-    source = products(left, right, engine=engine, device=device, threads=threads, block=block)
+    sizes = lengths(left), lengths(right)
+    source = products(left, right, sizes, engine=engine, device=device, threads=threads, block=block)
     lefts, rights = _spans(len(left), source.block[0]), _spans(len(right), source.block[1])
-    backward = [_Best(right, left, span, k, source.margins.right[span]) for span in rights] if both else []
+    margins, tight = source.margins, summed_margins(sizes, left.shape[1])
+    backward = [
+        _Best(right, left, span, k, margins.right[span], tight.right[span], margins.relative, source.shift)
+        for span in (rights if both else ())
+    ]
     found: list[tuple[Array, Array]] = []
     for top in lefts:
-        forward = _Best(left, right, top, k, source.margins.left[top])
+        forward = _Best(left, right, top, k, margins.left[top], tight.left[top], margins.relative, source.shift)
         for number, side in enumerate(rights):
             _take(source, forward, backward[number] if both else None, top, side)
         found.append(forward.best())
@@ -138,9 +154,10 @@ def _take(source: Products, forward: _Best, backward: _Best | None, top: slice, 
     if hits is None:
         # Nearly everything is equally near: scored exactly at once, rather than listed.
         dense = _dense(forward.own, forward.other, top, side)
-        forward.add_dense(dense, side.start)
+        shift = source.shift
+        forward.add_dense(dense, side.start, shift)
         if backward is not None:
-            backward.add_dense(dense.T, top.start)
+            backward.add_dense(dense.T, top.start, shift)
         return
     forward.add(hits.rows, hits.columns + side.start, hits.values)
     if backward is not None:
@@ -151,10 +168,10 @@ def _dense(left: Array, right: Array, top: slice, side: slice) -> Array:
     return (left[top].astype(np.float64) @ right[side].astype(np.float64).T).astype(np.float32)
 
 
-_CAP = 8
+_CAP = 16
 """Candidates of a row that may wait for the end, as a multiple of k; more are scored at once."""
 
-_LEAST = 16
+_LEAST = 32
 
 
 class _Best:
@@ -162,16 +179,27 @@ class _Best:
 
     A candidate's value is within the row's margin of its true score. Let t be the k-th largest value of a row. At least
     k true scores reach t - margin; whatever is among the k best reaches this too, so its value reaches t - 2 margin.
+    Rounding the values once more keeps their order, and moves t by a share of itself.
 
     Attributes:
         floor: values below it are of no use, by row.
     """
 
-    def __init__(self, own: Array, other: Array, span: slice, k: int, margins: Array) -> None:
+    def __init__(
+        self,
+        own: Array,
+        other: Array,
+        span: slice,
+        k: int,
+        margins: Array,
+        tight: Array,
+        relative: float,
+        shift: float,
+    ) -> None:
         self.own, self.other, self.k = own, other, min(k, len(other))
         self._span = span
         self._count: int = span.stop - span.start
-        self._slack = 2 * margins
+        self._slack, self._tight, self._relative, self._shift = 2 * margins, 2 * tight, relative, shift
         self.floor = np.full(self._count, -np.inf, dtype=np.float32)
         self.empty = True
         self._rows = np.empty(0, dtype=np.int64)
@@ -189,9 +217,7 @@ class _Best:
         self._raise(np.arange(self._count), floors)
 
     def _raise(self, rows: Array, reached: Array) -> None:
-        lower = reached.astype(np.float64) - self._slack[rows]
-        lower -= np.abs(lower) * 2.0**-22
-        self.floor[rows] = np.maximum(self.floor[rows], np.nextafter(lower.astype(np.float32), np.float32(-np.inf)))
+        self.floor[rows] = np.maximum(self.floor[rows], _below(reached, self._slack[rows], self._relative))
 
     def add(self, rows: Array, columns: Array, values: Array) -> None:
         """Take candidates; those below the floor are left out."""
@@ -201,8 +227,13 @@ class _Best:
         self._values = np.concatenate((self._values, values[kept]))
         self._compact()
 
-    def add_dense(self, scores: Array, first: int) -> None:
-        """Take the true scores (rows of this span, some rows of the other side): the k best of each row are enough."""
+    def add_dense(self, scores: Array, first: int, shift: float) -> None:
+        """Take the true scores (rows of this span, some rows of the other side): the k best of each row are enough.
+
+        Args:
+            first: number of the first column.
+            shift: what values lack of scores.
+        """
         scores = np.array(scores, order="C")
         everyone = np.arange(self._count)
         picked = []
@@ -213,7 +244,7 @@ class _Best:
         self.add(
             np.tile(everyone, len(picked)),
             np.concatenate([place for place, _ in picked]) + first,
-            np.concatenate([value for _, value in picked]),
+            (np.concatenate([value for _, value in picked]).astype(np.float64) - shift).astype(np.float32),
         )
 
     def _compact(self) -> None:
@@ -233,11 +264,21 @@ class _Best:
             rest = ~crowded
             self._rows = np.concatenate((self._rows[rest], settled[0]))
             self._columns = np.concatenate((self._columns[rest], settled[1]))
-            self._values = np.concatenate((self._values[rest], settled[2]))
+            true = (settled[2].astype(np.float64) - self._shift).astype(np.float32)
+            self._values = np.concatenate((self._values[rest], true))
 
     def _settled(self, rows: Array, columns: Array) -> tuple[Array, Array, Array]:
         """The k best candidates of each row by their true scores, of equals the lower column, in order."""
-        scores = rescored(self.own, self.other, rows + self._span.start, columns)
+        if not len(rows):
+            return rows, columns, np.empty(0, dtype=np.float32)
+        order = np.argsort(rows, kind="stable")
+        rows, columns = rows[order], columns[order]
+        if len(rows) > 2 * self.k * self._count:
+            # Sums in float32 are quicker and leave few in doubt.
+            near = rescored(self.own, self.other, rows + self._span.start, columns, np.float32)
+            kept = near >= self._kth(rows, near, self._tight)[rows]
+            rows, columns = rows[kept], columns[kept]
+        scores = rescored(self.own, self.other, rows + self._span.start, columns, np.float64).astype(np.float32)
         order = np.lexsort((columns, -scores, rows))
         rows, columns, scores = rows[order], columns[order], scores[order]
         counts = np.bincount(rows, minlength=self._count)
@@ -245,7 +286,23 @@ class _Best:
         first = rank < self.k
         return rows[first], columns[first], scores[first]
 
+    def _kth(self, rows: Array, values: Array, slack: Array) -> Array:
+        """For each row what any of its k best reaches, if values are off by half of the slack; -inf for less than k."""
+        order = np.lexsort((-values, rows))
+        counts = np.bincount(rows, minlength=self._count)
+        enough = np.flatnonzero(counts >= self.k)
+        floors = np.full(self._count, -np.inf, dtype=np.float32)
+        floors[enough] = _below(values[order][(np.cumsum(counts) - counts)[enough] + self.k - 1], slack[enough], 0.0)
+        return floors
+
     def best(self) -> tuple[Array, Array]:
         """The columns and scores of the k best of each row, (rows, k) each."""
         _, columns, scores = self._settled(self._rows, self._columns)
         return columns.reshape(self._count, self.k), scores.reshape(self._count, self.k)
+
+
+def _below(values: Array, slack: Array, relative: float) -> Array:
+    """``values - slack`` or a little less, float32; what rounding a score to float32 may move it is a part of that."""
+    lower = values.astype(np.float64) - slack
+    lower -= (np.abs(values) + slack) * (relative + 2.0**-22)
+    return np.nextafter(lower.astype(np.float32), np.float32(-np.inf))

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 from stilts_core.errors import DataError, DivergedError
 from stilts_core.evaluation.neighbours import nearest, nearest_both
-from stilts_core.evaluation.neighbours.products import NumpyProducts, usual_threads
+from stilts_core.evaluation.neighbours.products import NumpyProducts, lengths, usual_threads
 
 
 def naive(queries, keys, k):
@@ -83,14 +83,15 @@ def test_every_engine_gives_the_same_bits():
     rng = np.random.default_rng(7)
     left, right = (rng.standard_normal((rows, 64)).astype(np.float32) - 0.5 for rows in (700, 900))
     expected = nearest_both(left, right, 5, engine="numpy")
+    sizes = lengths(left), lengths(right)
     kinds = {
-        "torch on any device": torch_products.TorchProducts(left, right, device="cpu", block=256),
-        "torch on a processor": torch_products.ProcessorProducts(left, right, threads=2, block=256),
+        "torch on any device": torch_products.TorchProducts(left, right, sizes, device="cpu", block=256),
+        "torch on a processor": torch_products.ProcessorProducts(left, right, sizes, threads=2, block=256),
     }
     exact = left.astype(np.float64) @ right.astype(np.float64).T
     for name, source in kinds.items():
         product = source.multiply(slice(0, 256), slice(0, 256)).float().numpy()
-        error = np.abs(product - exact[:256, :256])
+        error = np.abs(product + source.shift - exact[:256, :256]) - source.margins.relative * np.abs(product)
         assert (error <= source.margins.left[:256, None]).all(), name
         assert (error <= source.margins.right[:256]).all(), name
     for engine in ("torch", "auto"):
@@ -101,7 +102,7 @@ def test_every_engine_gives_the_same_bits():
 def test_what_a_product_may_be_off_is_bounded():
     rng = np.random.default_rng(3)
     left, right = (rng.standard_normal((rows, 768)).astype(np.float32) ** 3 for rows in (60, 80))
-    source = NumpyProducts(left, right, threads=1, block=None)
+    source = NumpyProducts(left, right, (lengths(left), lengths(right)), threads=1, block=None)
     error = np.abs(source.multiply(slice(0, 60), slice(0, 80)) - left.astype(np.float64) @ right.astype(np.float64).T)
     assert (error <= source.margins.left[:, None]).all()
     assert (error <= source.margins.right).all()
@@ -111,6 +112,7 @@ def test_what_a_product_may_be_off_is_bounded():
 def test_no_query_finds_nothing_and_no_key_is_an_error():
     some, none = np.ones((2, 3), np.float32), np.ones((0, 3), np.float32)
     assert nearest(none, some, 4).rows.shape == (0, 2)
+    assert nearest(none, some, 4, engine="torch").scores.shape == (0, 2)
     for left, right in ((some, none), (none, some), (some, np.ones((2, 4), np.float32))):
         with pytest.raises(DataError):
             nearest_both(left, right, 1)

@@ -1,0 +1,56 @@
+"""Run seeds and print what was injected and what held: python -m faults --seeds 10 --from 0."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.update(DS_ACCELERATOR="cpu", OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="1000")
+os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="testtesttest", AWS_EC2_METADATA_DISABLED="true")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="faults")
+    parser.add_argument("--seeds", type=int, default=10, help="how many schedules")
+    parser.add_argument("--from", dest="first", type=int, default=0, help="the first one's number")
+    parser.add_argument("--keep", type=Path, help="a folder for what the failing ones leave")
+    options = parser.parse_args()
+    from faults.trial import try_seed, undisturbed
+    from stilts_core.training.engine import preload
+
+    preload(zero_stage=2)
+    root = Path(tempfile.mkdtemp(prefix="stilts-faults-"))
+    broken = injected = 0
+    try:
+        wanted, effects = undisturbed(root / "undisturbed")
+        print(f"undisturbed: {len(wanted)} stages, {len(effects)} effects", flush=True)
+        for seed in range(options.first, options.first + options.seeds):
+            verdict = try_seed(root / str(seed), seed, wanted, effects)
+            broken += bool(verdict.broken)
+            injected += len(verdict.injected)
+            print(
+                f"seed {seed}: {'BROKEN' if verdict.broken else 'held'}, {verdict.attempts} attempts, "
+                f"{verdict.resumed} of them resumed, {verdict.rounds} rounds of {verdict.drivers} drivers, "
+                f"{verdict.seconds:.0f} s"
+            )
+            for line in (*verdict.injected, *(f"!! {each}" for each in verdict.broken)):
+                print(f"    {line}")
+            sys.stdout.flush()
+            if verdict.broken and options.keep:
+                shutil.copytree(root / str(seed), options.keep / str(seed), dirs_exist_ok=True)
+            shutil.rmtree(root / str(seed))
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    print(
+        f"{options.seeds - broken} of {options.seeds} seeds held, {injected} faults: no manifest lost or doubled, "
+        "nothing read in part, the results those of the undisturbed run"
+    )
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Which faults a seed stands for; pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    KILL = "SIGKILL to the process"
+    KILL_LEADER = "SIGKILL to the attempt's first process"
+    TERM = "SIGTERM to the attempt, or to the driver"
+    ERROR = "the store fails"
+    SLOW = "the store takes long"
+    TORN = "SIGKILL in the middle of the write"
+    FULL = "the disk is full in the middle of the write"
+    CLOCK = "the clock jumps by a day"
+    SLEEP = "the attempt sleeps until another one has committed its stage"
+
+
+WRITES = frozenset({"put", "create"})
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something that a process does to the outside, as the undisturbed run did it.
+
+    Attributes:
+        role: of the process: ``driver``, ``attempt`` before it knows its stage, then the stage, or ``STAGE/RANK``.
+        number: of the effect among those of its role in one process, from 0.
+        call: of the store, or ``step``.
+        key: of the object.
+    """
+
+    role: str
+    number: int
+    call: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault at an effect, once.
+
+    Attributes:
+        after: the effect has taken place.
+    """
+
+    name: str
+    kind: Kind
+    role: str
+    number: int
+    after: bool
+    forward: bool = True  # of a clock
+
+    def describe(self) -> str:
+        when = "after" if self.after else "before"
+        return f"{self.name}: {self.kind.value}, {when} effect {self.number} of {self.role}"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What is done to one run of the study.
+
+    Attributes:
+        drivers: at once.
+        remote: the store is an S3 server behind a proxy with faults of its own.
+    """
+
+    seed: int
+    drivers: int
+    remote: bool
+    faults: tuple[Fault, ...]
+
+
+def schedule_of(seed: int, effects: Sequence[Effect]) -> Schedule:
+    """One to four faults at effects of the undisturbed run; each stage is as likely as the driver."""
+    dice = random.Random(seed)
+    roles = sorted({effect.role for effect in effects})
+    faults = []
+    for number in range(dice.randint(1, 4)):
+        role = dice.choice(roles)
+        effect = dice.choice([effect for effect in effects if effect.role == role])
+        kinds = [Kind.KILL, Kind.KILL, Kind.KILL_LEADER, Kind.TERM, Kind.CLOCK]
+        if effect.call != "step":
+            kinds += [Kind.ERROR, Kind.SLOW]
+        if effect.call in WRITES:
+            kinds += [Kind.TORN, Kind.FULL]
+        if role not in ("driver", "attempt"):
+            kinds += [Kind.SLEEP]
+        kind = dice.choice(kinds)
+        after = kind not in (Kind.TORN, Kind.FULL, Kind.ERROR) and dice.random() < 0.5
+        faults.append(Fault(f"{seed}.{number}", kind, role, effect.number, after, dice.random() < 0.5))
+    asleep = any(fault.kind is Kind.SLEEP for fault in faults)
+    drivers = 2 if asleep or dice.random() < 0.2 else 1
+    return Schedule(seed, drivers, dice.random() < 0.25, tuple(faults))

@@ -1,0 +1,170 @@
+"""One seed: the study under its faults until it is done, and whether everything held."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from faults import small_study
+from faults.drivers import start_driver
+from faults.remote import injected, s3_store
+from faults.schedule import Effect, Schedule, schedule_of
+from stilts_core.errors import StiltsError
+from stilts_core.spec.profile import StoreSettings
+from stilts_core.storage.base import Store
+from stilts_core.storage.commit import materialise, read_manifest
+from stilts_core.storage.manifest import manifest_key
+from stilts_core.storage.open import open_store
+from stilts_core.storage.sweep import delete_garbage, find_garbage
+
+ROUNDS, PATIENCE_SECONDS = 12, 240.0
+
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a seed.
+
+    Attributes:
+        injected: the faults that took place, in words.
+        drivers: at once.
+        attempts: of all stages, in all rounds.
+        broken: what did not hold; empty where everything did.
+    """
+
+    seed: int
+    drivers: int
+    injected: list[str]
+    rounds: int
+    attempts: int
+    resumed: int
+    seconds: float
+    broken: list[str]
+
+
+def undisturbed(folder: Path) -> tuple[Results, list[Effect]]:
+    """The results of the study that was left alone, and every effect on the way."""
+    folder.mkdir(parents=True)
+    settings = StoreSettings(uri=str(folder / "store"))
+    if start_driver(folder, settings, (), 0).wait(PATIENCE_SECONDS):
+        raise RuntimeError(f"the undisturbed study failed; see {folder}")
+    effects = [Effect(**each) for each in _record(folder) if "role" in each]
+    return results(open_store(settings.uri or "")), effects
+
+
+def try_seed(folder: Path, seed: int, wanted: Results, effects: list[Effect]) -> Verdict:
+    """Run the study under the seed's faults, and hold it against the undisturbed one."""
+    schedule = schedule_of(seed, effects)
+    folder.mkdir(parents=True)
+    began = time.monotonic()
+    fired: list[str] = []
+    with _store(folder, schedule) as (faulty, settings):
+        rounds = _run(folder, faulty, schedule)
+        store = open_store(settings.uri or "", settings.s3)
+        keys = [found.key for found in store.list("stages/")]
+        logs = [store.read(key).decode(errors="replace") for key in keys if key.endswith("/log.txt")]
+        broken = [] if rounds <= ROUNDS else [f"it was not done after {ROUNDS} rounds"]
+        broken += _check(folder, store, wanted)
+    if schedule.remote:
+        fired.append(f"S3: {injected(folder)}")
+    fired += [path.read_text() for path in sorted((folder / "fired").glob("*"))]
+    return Verdict(
+        seed,
+        schedule.drivers,
+        fired,
+        rounds,
+        attempts=len({"/".join(key.split("/")[:5]) for key in keys if "/attempts/" in key}),
+        resumed=sum("going on after step" in log for log in logs),
+        seconds=time.monotonic() - began,
+        broken=broken,
+    )
+
+
+def results(store: Store) -> Results:
+    """What every stage committed: files by SHA-256, and metrics."""
+    found: Results = {}
+    for stage in small_study.plan().stages:
+        manifest = read_manifest(store, stage.fingerprint)
+        if manifest is not None:
+            files = {name: record.sha256 for name, record in manifest.files.items()}
+            found[stage.label] = {"files": files, "metrics": manifest.metrics}
+    return found
+
+
+@contextmanager
+def _store(folder: Path, schedule: Schedule) -> Iterator[tuple[StoreSettings, StoreSettings]]:
+    """The store as the study has it, and as it is without faults."""
+    if schedule.remote:
+        with s3_store(folder, schedule.seed) as both:
+            yield both
+    else:
+        settings = StoreSettings(uri=str(folder / "store"))
+        yield settings, settings
+
+
+def _run(folder: Path, store: StoreSettings, schedule: Schedule) -> int:
+    """Drivers, again and again until one has seen the end; how often."""
+    for number in range(1, ROUNDS + 1):
+        drivers = [start_driver(folder, store, schedule.faults, each) for each in range(schedule.drivers)]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        codes = []
+        for driver in drivers:
+            try:
+                codes.append(driver.wait(max(0.0, deadline - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                driver.kill()
+                codes.append(driver.wait())
+        if 0 in codes:
+            return number
+    return ROUNDS + 1
+
+
+def _check(folder: Path, store: Store, wanted: Results) -> list[str]:
+    broken = []
+    record = _record(folder)
+    created = Counter(each["created"] for each in record if "created" in each)
+    for stage in small_study.plan().stages:
+        key = manifest_key(stage.fingerprint)
+        if created[key] > 1:
+            broken.append(f"{stage.label} was committed {created[key]} times")
+        try:
+            manifest = read_manifest(store, stage.fingerprint)
+            if manifest is None:
+                broken.append(f"{stage.label} has no manifest")
+            else:
+                materialise(store, manifest, folder / "cache")
+        except StiltsError as error:
+            broken.append(f"{stage.label}: {error}")
+    written = {(each["writes"], each["sha256"]) for each in record if "writes" in each}
+    torn = {each["reads"] for each in record if "reads" in each and (each["reads"], each["sha256"]) not in written}
+    broken += [f"{key} was read in part" for key in sorted(torn)]
+    broken += _differences(results(store), wanted)
+    # Nothing that the results need is garbage, and without it nothing but them is left.
+    delete_garbage(store, find_garbage(store, datetime.now(UTC) + timedelta(days=30)))
+    if not broken and results(store) != wanted:
+        broken.append("`stilts gc` changed the results")
+    left = [found.key for found in store.list("stages/") if "/resume/" in found.key or "/parts/" in found.key]
+    broken += [f"{key} is left after `stilts gc`" for key in left]
+    return broken
+
+
+def _differences(found: Results, wanted: Results) -> Iterable[str]:
+    for label in sorted(wanted):
+        for what in ("files", "metrics"):
+            here, there = found.get(label, {}).get(what), wanted[label][what]
+            if here != there:
+                yield f"the {what} of {label} differ from the undisturbed run: {here} and {there}"
+
+
+def _record(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "effects.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
