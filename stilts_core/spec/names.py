@@ -20,7 +20,7 @@ from stilts_core.spec.own_task import OwnTask
 from stilts_core.spec.sentences import sentence_of
 from stilts_core.spec.study import BASELINE, Encoder, Override, Target, TaskUse
 
-QUESTIONS = ("transfer", "morphology", "metrics", "languages")
+QUESTIONS = ("transfer", "morphology", "metrics", "languages", "order")
 """The questions that the report can answer."""
 
 MIX = "mix"
