@@ -23,6 +23,8 @@ from stilts_core.planning.preparation import Origin
 from stilts_core.spec.sequences import Similarity
 from stilts_core.spec.study import BASELINE, Spec
 
+NO_TARGET = "-"
+
 MEASURES = ("text", "tokens", "fisher")
 """Measures of a task beside a target."""
 
@@ -88,7 +90,7 @@ def sequence_readings(graph: Graph, spec: Spec, lineages: Lineages) -> tuple[tup
     if spec.sequences is None:
         return (), ()
     found = _Sequels(graph, spec, lineages)
-    readings = [*found.training_seconds()]
+    readings = [*found.trials()]
     if spec.sequences.forgetting:
         readings += found.retained()
     if spec.sequences.similarity is not None:
@@ -106,31 +108,26 @@ class _Sequels:
 
     # What everything costs
 
-    def training_seconds(self) -> Iterator[Reading]:
-        """How long each step of a curriculum, and each target's training, took."""
+    def trials(self) -> Iterator[Reading]:
+        """How long each step of a curriculum, and each target's training, took: what trying a curriculum costs."""
         for (encoder, curriculum, seed), steps in self._lineages.steps.items():
-            for number, step in enumerate(steps, start=1):
-                yield Reading(
-                    encoder=encoder,
-                    curriculum=curriculum,
-                    seed=seed,
-                    fingerprint=step.stage,
-                    of="run",
-                    place=("seconds",),
-                    metric=f"seconds_step@{number}",
-                )
+            for step in steps:
+                yield self._seconds("trial", encoder, curriculum, NO_TARGET, seed, step.stage)
         for (encoder, curriculum, target, seed), trained in self._lineages.targets.items():
             if trained.stage is not None:
-                yield Reading(
-                    encoder=encoder,
-                    curriculum=curriculum,
-                    target=target,
-                    seed=seed,
-                    fingerprint=trained.stage,
-                    of="run",
-                    place=("seconds",),
-                    metric="seconds_target",
-                )
+                yield self._seconds("trial", encoder, curriculum, target, seed, trained.stage)
+
+    def _seconds(self, name: str, encoder: str, curriculum: str, target: str, seed: int, stage: str) -> Reading:
+        return Reading(
+            encoder=encoder,
+            curriculum=curriculum,
+            target=target,
+            seed=seed,
+            fingerprint=stage,
+            of="run",
+            place=("seconds",),
+            metric=f"cost_{name}",
+        )
 
     # Forgetting
 
@@ -167,7 +164,7 @@ class _Sequels:
             seed=seed,
             fingerprint=stage,
             place=place,
-            metric=f"retained_{task}@{number}",
+            metric=f"after_{number}_{task}",
             split="dev",
         )
 
@@ -237,17 +234,12 @@ class _Sequels:
             side, _, number = role.partition("/")
             of_target = side.startswith("target")
             name = list(targets if of_target else sources)[int(number)]
-            kind = "fisher" if side.endswith("fisher") else "features"
-            yield Reading(
-                encoder=origin.name,
-                curriculum=any_curriculum if of_target else name,
-                target=name if of_target else "-",
-                seed=seed,
-                fingerprint=made,
-                of="run",
-                place=("seconds",),
-                metric=f"seconds_{kind}",
-            )
+            where = (any_curriculum, name) if of_target else (name, NO_TARGET)
+            for measure in ("fisher",) if side.endswith("fisher") else ("text", "tokens"):
+                yield self._seconds(measure, origin.name, *where, seed, made)
+            if side.endswith("fisher"):  # it needs trained models of both
+                model = targets[name].stage if of_target else sources[name].stage
+                yield self._seconds("fisher", origin.name, *where, seed, model or made)
 
     def _arms(self) -> set[tuple[str, str]]:
         return {(encoder, curriculum) for encoder, curriculum, _, _ in self._lineages.targets}
@@ -309,16 +301,9 @@ class _Sequels:
                             place=(probe,),
                             metric=f"similarity_{probe}",
                         )
-                    yield Reading(
-                        encoder=origin.name,
-                        curriculum=source,
-                        target=target.name,
-                        seed=seed,
-                        fingerprint=stage,
-                        of="run",
-                        place=("seconds",),
-                        metric="seconds_probe",
-                    )
+                        yield self._seconds(probe, origin.name, source, target.name, seed, stage)
+                for probe in PROBES:  # they look at a trained model
+                    yield self._seconds(probe, origin.name, source, NO_TARGET, seed, step.stage)
 
     def _encoder(self, origin: Origin) -> dict[str, str]:
         return {} if origin.stage is None else {"encoder": origin.stage}

@@ -86,7 +86,7 @@ class Sequences(Frozen):
         if self.joint:
             sets = dict.fromkeys(tuple(name for name in uses if name in order) for order in orders if len(order) > 1)
             found += [
-                Curriculum(name=_name(("joint", *names)), steps=(Step(mix=tuple(uses[name] for name in names)),))
+                Curriculum(name=_name(names, "."), steps=(Step(mix=tuple(uses[name] for name in names)),))
                 for names in sets
             ]
         return tuple(found)
@@ -108,10 +108,10 @@ class Sequences(Frozen):
         yield from sorted(found, key=len)
 
 
-def _name(parts: Sequence[str]) -> str:
-    """``mnli-squad_v1``; parts are cut where that is too long for a name."""
-    whole = "-".join(parts)
+def _name(parts: Sequence[str], mark: str = "-") -> str:
+    """``mnli-squad_v1``, or ``mnli.squad_v1`` for both at once; parts are cut where that is too long for a name."""
+    whole = mark.join(parts)
     if len(whole) <= LONGEST_NAME:
         return whole
     room = (LONGEST_NAME - len(parts) + 1) // len(parts)
-    return "-".join(part[:room].rstrip("._-") for part in parts)
+    return mark.join(part[:room].rstrip("._-") for part in parts)
