@@ -126,7 +126,10 @@ GOLDEN = {
     ),
     "question": (
         {"questions": "[tranfer]"},
-        '7:15: spec.questions[0]: unknown question "tranfer"; allowed: transfer; did you mean "transfer"?',
+        (
+            '7:15: spec.questions[0]: unknown question "tranfer"; allowed: transfer, morphology, metrics, languages, '
+            'order; did you mean "transfer"?'
+        ),
     ),
     "setting": (
         {"overrides": "[{set: {batchsize: 3}}]"},
