@@ -210,7 +210,7 @@ def test_a_multilingual_advantage_is_found_where_it_is() -> None:
         shown = {where: one["p_adjusted"] < 0.05 for where, one in mine.items()}  # type: ignore[operator]
         assert shown == {"in the mix": True, "outside the mix": False, "difference": True}
     text = answered("languages", frame)
-    assert "For languages in the mix, the multilingual training is ahead" in text.answer
+    assert "points ahead of the English one" in text.answer
     assert "Languages of the mix gain more than the others" in text.answer
     assert not any("Not alike" in caveat for caveat in text.caveats)
 

@@ -154,8 +154,9 @@ def _words(found: Sequence[Comparison]) -> str:
         worse = [one for one in mine if one.shown and one.interval.estimate < 0]
         mean = float(np.mean([one.interval.estimate for one in mine]))
         text = (
-            f"For languages {where}, the multilingual training is ahead of the English one by {words.signed(mean)} "
-            f"points on average over {words.counted(len(mine), 'comparison')}"
+            f"For languages {where}, the multilingual training is {words.score(abs(mean))} points "
+            f"{'behind' if mean < 0 else 'ahead of'} the English one on average over "
+            f"{words.counted(len(mine), 'comparison')}"
         )
         if better or worse:
             sides = [f"{len(side)} show it {way}" for side, way in ((better, "ahead"), (worse, "behind")) if side]

@@ -112,7 +112,9 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
     data = _data(frame, scores, known, sizes, gains)
     model = fit(data, known)
     without = {family: fit(data, known, family) for family in _families(known)}
-    blocks.insert(0, _model_table(model, without))
+    blocks.insert(0, _model_table("all families", _model_rows(model, {})))
+    left_out = _model_table("each family left out in turn", _model_rows(None, without))
+    blocks.append(Fold("Each family left out in turn", left_out))
     tables.append(_model_csv(model, without))
     return QuestionAnswer(
         NAME, TITLE, _words(model, without), tuple(_caveats(model, scores, known)), True, tuple(blocks), tuple(tables)
@@ -408,14 +410,14 @@ def _model_csv(model: Model | None, without: dict[str, Model | None]) -> CsvTabl
     )
 
 
-def _model_table(model: Model | None, without: dict[str, Model | None]) -> Table:
+def _model_table(which: str, effects: Iterator[tuple[str, str, Interval]]) -> Table:
     rows = tuple(
-        (Cell(name, sub=which), Cell(words.signed(one.estimate, 2)), Cell(_span(one)), Cell(words.p_value(one.p)))
-        for which, name, one in _model_rows(model, without)
+        (Cell(name, sub=sub), Cell(words.signed(one.estimate, 2)), Cell(_span(one)), Cell(words.p_value(one.p)))
+        for sub, name, one in effects
     )
     return Table(
-        caption="Effects on the gain, points: mixed model with a random level and slope for each language, of all "
-        "families and with each left out. Size counts in doublings of the parameters.",
+        caption="Effects on the gain, points: mixed model with a random level and slope for each language; "
+        f"{which}. Size counts in doublings of the parameters.",
         columns=(Column("Effect", numeric=False), Column("Points"), Column("95 % interval"), Column("p")),
         rows=rows,
         source="tables/morphology_model.csv",

@@ -73,7 +73,7 @@ def methods_in(frame: Frame, scores: Scores) -> Iterator[Method]:
             regrets = np.array([one.regret[1] for one in rankings.values()])
             p = float(combine_pvalues([one.p for one in rankings.values()], method="fisher").pvalue)
             total = float(cost.sum()) if cost.size else None
-            yield Method(encoder, method, rankings, _over_targets(rhos), _over_targets(regrets), p, total)
+            yield Method(encoder, method, rankings, _over_targets(rhos, -1, 1), _over_targets(regrets, 0), p, total)
 
 
 def _similar(frame: Frame, metric: str, encoder: str, target: str) -> dict[str, float]:
@@ -86,10 +86,12 @@ def _similar(frame: Frame, metric: str, encoder: str, target: str) -> dict[str, 
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-def _over_targets(values: Floats) -> Interval:
+def _over_targets(values: Floats, least: float = -np.inf, most: float = np.inf) -> Interval:
+    """The mean over the targets; its interval within what such a number can be."""
     if len(values) < 2:
         return t_interval(float(values.mean()), np.nan, 0.0, "one target")
-    return replace(seeds_interval(values), basis="targets")
+    found = seeds_interval(values)
+    return replace(found, low=max(found.low, least), high=min(found.high, most), basis="targets")
 
 
 def method_words(methods: Sequence[Method]) -> str:
