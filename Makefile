@@ -98,8 +98,8 @@ SEEDS ?= 10
 FROM ?= 0
 
 .PHONY: test-faults
-test-faults: $(VENV)/.dev ## a small study under SEEDS=10 schedules of faults, numbered from FROM=0, and what held
-	@PYTHONPATH=tests $(BIN)/python -m faults --seeds $(SEEDS) --from $(FROM)
+test-faults: $(VENV)/.dev ## a small study under SEEDS=10 schedules of faults, numbered from FROM=0; OPTIONS=--training: only kills of trainings
+	@PYTHONPATH=tests $(BIN)/python -m faults --seeds $(SEEDS) --from $(FROM) $(OPTIONS)
 
 .PHONY: check
 check: lint types test ## lint, types and tests

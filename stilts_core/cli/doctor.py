@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 @click.option("--data", "data_root", metavar="ROOT", help="A data root to look at.")
 @profile_option
 @cluster_options
+@click.option(
+    "--deep", is_flag=True, help="Also read every file of the store's committed stages, to find damaged ones."
+)
 @click.option("--cluster", is_flag=True, help="Look at a cluster, and from inside of it, instead of this machine.")
 @click.option(
     "--patience",
@@ -37,6 +40,7 @@ def command(
     profile_path: Path | None,
     context: str | None,
     namespace: str | None,
+    deep: bool,
     cluster: bool,
     patience: float,
     role: str | None,
@@ -55,6 +59,8 @@ def command(
     checks: Iterable[Check] = (
         _cluster_checks(profile, store, context, namespace, patience) if there else _checks(profile, store)
     )
+    if deep:
+        checks = chain(checks, _deep(profile, store))
     if data_root is not None:
         checks = chain(checks, [_data(profile, data_root)])
     blocked = 0
@@ -152,6 +158,31 @@ def _store(profile: Profile, store: str | None) -> Iterator[Check]:
     yield Check("store", str(settings.uri))
     for finding in findings:
         yield Check(f"store, {finding.name}", finding.detail, finding.follows, blocks=not finding.ok)
+
+
+def _deep(profile: Profile, store: str | None) -> Iterator[Check]:
+    from stilts_core.cli.options import store_settings
+    from stilts_core.engine.check import Check
+    from stilts_core.errors import StiltsError
+    from stilts_core.storage.audit import audit
+    from stilts_core.storage.open import open_store
+
+    settings = store_settings(profile, store)
+    stages = files = size = 0
+    try:
+        for found in audit(open_store(settings.uri or "", settings.s3)):
+            stages, files, size = stages + 1, files + found.files, size + found.bytes
+            if found.damage:
+                yield Check(
+                    "store, files",
+                    found.damage,
+                    f"Delete {found.manifest} from {settings.uri}, and run the study again: that makes the stage anew.",
+                    blocks=True,
+                )
+    except StiltsError as error:
+        yield Check("store, files", error.message, error.hint or "Name another store with --store.", blocks=True)
+        return
+    yield Check("store, files", f"{files} files of {stages} committed stages were read, {size:,} bytes")
 
 
 def _data(profile: Profile, uri: str) -> Check:

@@ -43,6 +43,7 @@ from stilts_core.storage.manifest import Attempt, Manifest
 from stilts_core.storage.open import open_store
 from stilts_core.storage.parts import discard_parts
 from stilts_core.storage.resume import discard_states
+from stilts_core.storage.retry import tried_again
 
 DEFAULT_REGISTRY = "stilts_core.stages.registry"
 GRACE_SECONDS = 30.0
@@ -218,6 +219,7 @@ class _Attempt:
             "finished": datetime.now(UTC).isoformat(),
             "seconds": round(time.monotonic() - clock, 3),
             "submission": self.spec.submission,
+            "store_retries": tried_again(),
             **describe_machine(self.spec.resources),
         }
         manifest = commit_stage(

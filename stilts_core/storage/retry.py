@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,19 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 _RANDOM = random.SystemRandom()
+_LOCK = threading.Lock()
+_again = 0
+
+
+def tried_again() -> int:
+    """How many calls this process has repeated after a failure that may pass."""
+    return _again
+
+
+def _count() -> None:
+    global _again
+    with _LOCK:
+        _again += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +58,6 @@ class Backoff:
             except Exception as error:
                 if not transient(error):
                     raise
+            _count()
             time.sleep(wait)
         return operation()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 RENDEZVOUS_SECONDS = 120
 _STOP_POLL_SECONDS = 0.2
 _CONNECT_SECONDS = 5
+_CAUSE_SECONDS = 2.0  # a rank that has lost another one may end before that one does
 _MET = "met"
 
 
@@ -96,7 +97,7 @@ def run_ranks(
                     process = alive.pop(sentinel)
                     process.join()
                     if process.exitcode:
-                        raise _failure(Path(scratch), first + processes.index(process), process.exitcode, group)
+                        raise _cause(process, list(alive.values()), processes, Path(scratch), first, group)
                 if stop_requested():
                     flag.set()
         finally:
@@ -221,6 +222,27 @@ def _lost_others(error: RuntimeError) -> bool:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
+
+
+def _cause(
+    first_failed: Any, others: list[Any], processes: list[Any], scratch: Path, first: int, group: Group
+) -> StiltsError:
+    """Why the ranks ended: a rank that knows why is believed before one that has only lost the others."""
+    failure = _failure(scratch, first + processes.index(first_failed), first_failed.exitcode, group)
+    deadline = time.monotonic() + _CAUSE_SECONDS
+    while others and not _explains(failure) and (left := deadline - time.monotonic()) > 0:
+        ended = wait([process.sentinel for process in others], timeout=left)
+        for process in [each for each in others if each.sentinel in ended]:
+            others.remove(process)
+            process.join()
+            if process.exitcode:
+                other = _failure(scratch, first + processes.index(process), process.exitcode, group)
+                failure = other if _explains(other) else failure
+    return failure
+
+
+def _explains(failure: StiltsError) -> bool:
+    return failure.exit_code not in (StiltsError.exit_code, RendezvousError.exit_code)
 
 
 def _failure(scratch: Path, rank: int, exit_code: int, group: Group) -> StiltsError:

@@ -122,6 +122,14 @@ def test_the_heat_map_prints_its_numbers() -> None:
     assert re.search(r'class="num p4"[^>]*>\+4\.0<small>± 0\.0 · 2/2</small>', render(found))
 
 
+def test_calls_to_the_store_that_were_repeated_are_counted() -> None:
+    plan = make_plan()
+    found = make_manifests(plan, lambda c, code: entry(60))
+    name = plan.stages[0].fingerprint
+    found[name] = found[name].model_copy(update={"run": {**found[name].run, "store_retries": 1234}})
+    assert "1,234 calls that failed, repeated" in text_of(render(gather(plan, found)))
+
+
 def test_a_divergence_is_told_from_what_is_missing() -> None:
     plan = make_plan()
     stopped = {plan.stages[0].fingerprint: "diverged: The loss is nan at step 7 of 400."}

@@ -8,6 +8,8 @@ import pytest
 
 from stilts_core.cli.main import main
 from stilts_core.engine.local import checks
+from stilts_core.storage.commit import commit_stage, new_attempt
+from stilts_core.storage.folder import FolderStore
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +41,27 @@ def test_each_problem_says_what_to_do(
     failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
     assert [line.split()[1].rstrip(":,") for line in failed] == ["profile", "packages", "store", "data"]
     assert "without torch, deepspeed" in failed[1]
+
+
+def test_a_deep_look_names_what_is_damaged_and_what_makes_it_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = FolderStore(tmp_path / "store")
+    for name in ("aa" * 32, "bb" * 32, "cc" * 32):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "result").write_text(f"of {name}")
+        commit_stage(store, stage={}, fingerprint=name, attempt=new_attempt(1), folder=folder, metrics={}, run={})
+    assert main(["doctor", "--deep"]) == 0
+    assert "3 files of 3 committed stages were read" in capsys.readouterr().out
+    lost, flipped = ((tmp_path / "store").glob(f"stages/*/{name * 32}/attempts/*/result") for name in ("aa", "bb"))
+    next(lost).unlink()
+    path = next(flipped)
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert main(["doctor", "--deep"]) == 1
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("FAIL", "      Delete"))]
+    assert "but no file is there" in failed[0]
+    assert f"stages/aa/{'aa' * 32}/manifest.json" in failed[1]
+    assert "result should be 67 bytes" in failed[2]
+    assert f"stages/bb/{'bb' * 32}/manifest.json" in failed[3]

@@ -18,10 +18,13 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10, help="how many schedules")
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first one's number")
     parser.add_argument("--keep", type=Path, help="a folder for what the failing ones leave")
+    parser.add_argument("--training", action="store_true", help="only kills, and only of the trainings")
     options = parser.parse_args()
-    from faults.trial import try_seed, undisturbed
+    from faults.schedule import schedule_of, training_schedule
+    from faults.trial import try_schedule, undisturbed
     from stilts_core.training.engine import preload
 
+    draw = training_schedule if options.training else schedule_of
     preload(zero_stage=2)
     root = Path(tempfile.mkdtemp(prefix="stilts-faults-"))
     broken = injected = 0
@@ -29,7 +32,7 @@ def main() -> int:
         wanted, effects = undisturbed(root / "undisturbed")
         print(f"undisturbed: {len(wanted)} stages, {len(effects)} effects", flush=True)
         for seed in range(options.first, options.first + options.seeds):
-            verdict = try_seed(root / str(seed), seed, wanted, effects)
+            verdict = try_schedule(root / str(seed), draw(seed, effects), wanted)
             broken += bool(verdict.broken)
             injected += len(verdict.injected)
             print(

@@ -96,3 +96,15 @@ def schedule_of(seed: int, effects: Sequence[Effect]) -> Schedule:
     asleep = any(fault.kind is Kind.SLEEP for fault in faults)
     drivers = 2 if asleep or dice.random() < 0.2 else 1
     return Schedule(seed, drivers, dice.random() < 0.25, tuple(faults))
+
+
+def training_schedule(seed: int, effects: Sequence[Effect]) -> Schedule:
+    """Up to three kills of ranks or first processes of the trainings, each at any effect of one."""
+    dice = random.Random(seed)
+    chosen = [effect for effect in effects if effect.role.startswith("train-")]
+    faults = []
+    for number in range(dice.randint(1, 3)):
+        effect = dice.choice(chosen)
+        kind = dice.choice([Kind.KILL, Kind.KILL, Kind.KILL_LEADER])
+        faults.append(Fault(f"t{seed}.{number}", kind, effect.role, effect.number, dice.random() < 0.5))
+    return Schedule(seed, 1, False, tuple(faults))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.schedule import Effect, Kind, schedule_of
+from faults.schedule import Effect, Kind, schedule_of, training_schedule
 
 EFFECTS = [
     *(Effect("driver", number, "read") for number in range(5)),
@@ -25,6 +25,12 @@ def test_a_seed_is_a_schedule() -> None:
             (effect,) = (each for each in EFFECTS if (each.role, each.number) == (fault.role, fault.number))
             assert fault.kind not in (Kind.TORN, Kind.FULL) or effect.call == "put"
             assert fault.kind is not Kind.SLEEP or schedule.drivers == 2
+
+
+def test_a_training_is_killed_up_to_three_times() -> None:
+    schedules = [training_schedule(seed, EFFECTS) for seed in range(100)]
+    assert {len(schedule.faults) for schedule in schedules} == {1, 2, 3}
+    assert {fault.role for schedule in schedules for fault in schedule.faults} == {"train-0/1"}
 
 
 def test_every_kind_of_fault_comes_up() -> None:

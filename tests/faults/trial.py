@@ -16,7 +16,7 @@ from typing import Any
 from faults import small_study
 from faults.drivers import start_driver
 from faults.remote import injected, s3_store
-from faults.schedule import Effect, Schedule, schedule_of
+from faults.schedule import Effect, Schedule
 from stilts_core.errors import StiltsError
 from stilts_core.spec.profile import StoreSettings
 from stilts_core.storage.base import Store
@@ -61,9 +61,8 @@ def undisturbed(folder: Path) -> tuple[Results, list[Effect]]:
     return results(open_store(settings.uri or "")), effects
 
 
-def try_seed(folder: Path, seed: int, wanted: Results, effects: list[Effect]) -> Verdict:
-    """Run the study under the seed's faults, and hold it against the undisturbed one."""
-    schedule = schedule_of(seed, effects)
+def try_schedule(folder: Path, schedule: Schedule, wanted: Results) -> Verdict:
+    """Run the study under its faults, and hold it against the undisturbed one."""
     folder.mkdir(parents=True)
     began = time.monotonic()
     fired: list[str] = []
@@ -78,7 +77,7 @@ def try_seed(folder: Path, seed: int, wanted: Results, effects: list[Effect]) ->
         fired.append(f"S3: {injected(folder)}")
     fired += [path.read_text() for path in sorted((folder / "fired").glob("*"))]
     return Verdict(
-        seed,
+        schedule.seed,
         schedule.drivers,
         fired,
         rounds,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stilts_core.storage.parallel import bounded_map
-from stilts_core.storage.retry import Backoff
+from stilts_core.storage.retry import Backoff, tried_again
 from stilts_core.storage.s3_failures import Place, is_transient, s3_failure
 
 
@@ -29,13 +29,14 @@ def test_as_many_tries_as_needed_and_allowed(failures: int, tries: int) -> None:
             raise TimeoutError(len(made))
         return "done"
 
-    backoff = Backoff(5, 0.0001, 0.0001)
+    backoff, before = Backoff(5, 0.0001, 0.0001), tried_again()
     if failures < 5:
         assert backoff.run(operation, lambda error: True) == "done"
     else:
         with pytest.raises(TimeoutError, match="5"):
             backoff.run(operation, lambda error: True)
     assert len(made) == tries
+    assert tried_again() - before == tries - 1
 
 
 def test_what_is_not_transient_is_not_tried_again() -> None:

@@ -153,6 +153,9 @@ def ran_section(collected: Collected) -> Section:
         else []
     )
     facts += [(title, _facts(counts)) for title, counts in found.facts]
+    retries = sum(int(manifest.run.get("store_retries", 0)) for manifest in collected.manifests.values())
+    if retries:
+        facts.append(("The store", f"{words.counted(retries, 'call')} that failed, repeated"))
     if facts:
         blocks.append(Facts(tuple(facts)))
     trainings = _trainings(collected)
