@@ -106,9 +106,12 @@ def _order_words(effects: Sequence[Effect]) -> str:
     if joint:
         above = sum(one.shown and one.interval.estimate > 0 for one in joint)
         below = sum(one.shown and one.interval.estimate < 0 for one in joint)
+        sets = words.counted(len(joint), "set")
         text += (
             f" Training on the tasks at once is shown to be above the mean of both orders in {above}, and below it in "
-            f"{below}, of {words.counted(len(joint), 'set')}."
+            f"{below}, of {sets}."
+            if above + below
+            else f" That training on the tasks at once differs from the mean of both orders is not shown in {sets}."
         )
     return text
 

@@ -125,19 +125,20 @@ def _effects_figure(mine: Sequence[Effect]) -> Iterator[Block]:
     styles = {target: Style(place + 1) for place, target in enumerate(targets)}
     several = len({encoder for encoder, _, _ in shown}) > 1
     yield DotPlot(
-        caption="Order effects by target, points: a tick for each pair of runs, a mark for their mean. The dashed line "
-        "is no effect.",
+        caption="Order effects by target, points, each sequence less its reverse: a tick for each pair of runs, a mark "
+        "for their mean. The dashed line is no effect.",
         axis=axis(scale),
         rows=tuple(
             (
-                f"{first} less {second}",
-                encoder if several else "",
+                f"{first}, {encoder}" if several else first,
+                first,
                 dot_row([Dots(_target(t), styles[t], found.get(t, ())) for t in targets], scale, 0.0),
             )
-            for (encoder, first, second), found in shown.items()
+            for (encoder, first, _), found in shown.items()
         ),
         key=tuple((key_mark(styles[target]), _target(target)) for target in targets),
         source="tables/order_effects.csv",
+        wide=True,
     )
 
 
@@ -155,13 +156,14 @@ def forgetting(found: Sequence[Forgotten]) -> Iterator[Block]:
         rows=tuple(
             (
                 f"{one.task} after {one.curriculum}",
-                f"step {one.step}",
+                one.curriculum,
                 dot_row([Dots(one.task, Style(1), one.pairs)], scale, 0.0),
             )
             for one in shown
         ),
         key=((key_mark(Style(1)), "change"),),
         source="tables/order_forgetting.csv",
+        wide=True,
     )
 
 
@@ -207,20 +209,22 @@ def similarity(methods: Sequence[Method], trials: Mapping[str, float | None]) ->
         source="tables/order_similarity.csv",
     )
     scale = scale_for([-1.0, 1.0])
+    several = len({one.encoder for one in methods}) > 1
     yield DotPlot(
         caption="Spearman's correlation of each similarity with the gains: a tick for each target, a mark for their "
         "mean. The dashed line is a random order.",
         axis=axis(scale),
         rows=tuple(
             (
-                one.title,
-                one.encoder,
+                f"{one.title}, {one.encoder}" if several else one.title,
+                one.name,
                 dot_row([Dots(one.title, Style(1), tuple(r.spearman for r in one.rankings.values()))], scale, 0.0),
             )
             for one in methods
         ),
         key=((key_mark(Style(1)), "mean over the targets"),),
         source="tables/order_similarity.csv",
+        wide=True,
     )
 
 

@@ -81,7 +81,11 @@ def methods_of(frame: Frame, scores: Scores) -> list[Method]:
     """Every similarity of the table that has values for enough tasks, corrected within each encoder."""
     found: list[Method] = []
     for e, encoder in enumerate(scores.encoders):
-        mine = list(_methods(frame, scores, e, encoder))
+        order = list(TITLES)
+        mine = sorted(
+            _methods(frame, scores, e, encoder),
+            key=lambda one: (order.index(one.name) if one.name in order else len(order), one.name),
+        )
         corrected = holm(np.array([one.p for one in mine]))
         found += [
             replace(one, adjusted=float(value), family=corrected.family)
