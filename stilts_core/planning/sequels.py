@@ -201,14 +201,15 @@ class _Sequels:
             for target in self._spec.targets
         }
         parents: dict[str, str] = {}
-        for place, step in enumerate(sources.values()):
-            parents[f"source/{place}"] = self._features(origin, settings, step.data["data/0"], "train")
-            parents[f"source-fisher/{place}"] = self._fisher(origin, settings, step.stage, step.data["data/0"])
-        for place, trained in enumerate(targets.values()):
+        for place, (name, step) in enumerate(sources.items()):
+            data = step.data["data/0"]
+            parents[f"source/{place}"] = self._features(origin, settings, name, data, "train")
+            parents[f"source-fisher/{place}"] = self._fisher(origin, settings, name, step.stage, data)
+        for place, (name, trained) in enumerate(targets.items()):
             split = None if trained.stage is None else "train"
-            parents[f"target/{place}"] = self._features(origin, settings, trained.data, split)
+            parents[f"target/{place}"] = self._features(origin, settings, name, trained.data, split)
             if trained.stage is not None and any_curriculum == BASELINE:
-                parents[f"target-fisher/{place}"] = self._fisher(origin, settings, trained.stage, trained.data)
+                parents[f"target-fisher/{place}"] = self._fisher(origin, settings, name, trained.stage, trained.data)
         if any_curriculum != BASELINE:
             self.notes["Without a baseline the Fisher information of targets is not compared."] = None
         stage = self._graph.add(
@@ -244,7 +245,7 @@ class _Sequels:
     def _arms(self) -> set[tuple[str, str]]:
         return {(encoder, curriculum) for encoder, curriculum, _, _ in self._lineages.targets}
 
-    def _features(self, origin: Origin, settings: Similarity, data: str, split: str | None) -> str:
+    def _features(self, origin: Origin, settings: Similarity, name: str, data: str, split: str | None) -> str:
         params = FeaturesParams(
             split="train" if split else None,
             examples=settings.examples,
@@ -256,17 +257,17 @@ class _Sequels:
             StageKind.SIMILARITY,
             self._one(params),
             {"data": data, **self._encoder(origin)},
-            label=f"features {data[:8]} · {origin.name}",
+            label=f"inputs of {name} · {origin.name}",
             work=self._work(origin.name, settings.examples),
         )
 
-    def _fisher(self, origin: Origin, settings: Similarity, model: str, data: str) -> str:
+    def _fisher(self, origin: Origin, settings: Similarity, name: str, model: str, data: str) -> str:
         params = FisherParams(examples=settings.gradients, seed=settings.seed)
         return self._graph.add(
             StageKind.SIMILARITY,
             self._one(params),
             {"data": data, "model": model},
-            label=f"Fisher information {model[:8]} · {origin.name}",
+            label=f"Fisher information of {name} · {origin.name}",
             work=3 * self._work(origin.name, settings.gradients),
         )
 
