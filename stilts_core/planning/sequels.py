@@ -48,10 +48,16 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class TargetTrained:
-    """A target's training; ``stage`` is None where it has none, and then ``data`` are what it is scored on."""
+    """A target's training.
+
+    Attributes:
+        stage: None where it has none, and then ``data`` are what it is scored on.
+        labelled: its examples have labels for a head; a dual encoder's have none.
+    """
 
     stage: str | None
     data: str
+    labelled: bool
 
 
 @dataclass
@@ -75,10 +81,10 @@ class Lineages:
         self.origins[origin.name] = origin
         self.steps.setdefault((origin.name, curriculum, seed), []).append(Trained(stage, tasks, data))
 
-    def target(self, origin: Origin, curriculum: str, name: str, seed: int, stage: str | None, data: str) -> None:
+    def target(self, origin: Origin, curriculum: str, name: str, seed: int, trained: TargetTrained) -> None:
         """Note what a target is trained on."""
         self.origins[origin.name] = origin
-        self.targets[origin.name, curriculum, name, seed] = TargetTrained(stage, data)
+        self.targets[origin.name, curriculum, name, seed] = trained
 
 
 def sequence_readings(graph: Graph, spec: Spec, lineages: Lineages) -> tuple[tuple[Reading, ...], tuple[str, ...]]:
@@ -208,7 +214,7 @@ class _Sequels:
         for place, (name, trained) in enumerate(targets.items()):
             split = None if trained.stage is None else "train"
             parents[f"target/{place}"] = self._features(origin, settings, name, trained.data, split)
-            if trained.stage is not None and any_curriculum == BASELINE:
+            if trained.stage is not None and trained.labelled and any_curriculum == BASELINE:
                 parents[f"target-fisher/{place}"] = self._fisher(origin, settings, name, trained.stage, trained.data)
         if any_curriculum != BASELINE:
             self.notes["Without a baseline the Fisher information of targets is not compared."] = None
@@ -291,7 +297,7 @@ class _Sequels:
                         work=2 * self._work(origin.name, settings.examples),
                     )
                     for probe in PROBES:
-                        if probe == "logme" and trained.stage is None:
+                        if probe == "logme" and not trained.labelled:
                             continue
                         yield Reading(
                             encoder=origin.name,

@@ -85,7 +85,7 @@ GOLDEN = {
     "an unknown key": (
         GOOD.replace("  targets:", "  tagrets:"),
         ('study.yaml:12:3: spec: unknown key "tagrets"; allowed: encoders, curricula, sequences, targets, seeds, '
-        'protocol, benchmark, data, overrides, tasks, questions, claims and 1 more; did you mean "targets"?'),
+        'protocol, benchmark, data, overrides, tasks, questions, claims and 2 more; did you mean "targets"?'),
     ),
     "an unknown key in a step": (
         GOOD.replace("{mix: [mnli,", "{mixx: [mnli,"),
