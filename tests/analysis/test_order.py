@@ -132,7 +132,7 @@ def test_the_recommended_sequence_is_the_planted_one_and_its_gain_is_not_the_lar
     assert mean["low"] < 6 < mean["high"]  # type: ignore[operator]
     assert mean["over_single_low"] < 3 < mean["over_single_high"]  # type: ignore[operator]
 
-    # Nothing helps: the largest gain is above 0 nearly always, what is expected of it is not.
+    # Nothing helps: the largest gain is above 0 nearly always, what is expected of choosing it is not.
     def nothing(seed: int) -> dict[str, object]:
         frame = table(lambda *_: 0.0, curricula=TASKS, targets={"xnli": ("en",)}, seeds=5, seed=seed, by_language=0.0,
                       extra=[row("tiny", name, "xnli", "-", 0, "similarity_true", 0.0) for name in TASKS])  # fmt: skip
@@ -140,6 +140,12 @@ def test_the_recommended_sequence_is_the_planted_one_and_its_gain_is_not_the_lar
 
     expected = [nothing(seed)["gain"] for seed in range(40)]
     assert abs(float(np.mean(expected))) < 3 * float(np.std(expected)) / np.sqrt(len(expected))  # type: ignore[arg-type]
+
+
+def test_where_every_task_does_harm_none_is_recommended() -> None:
+    frame = table(lambda *_: -3.0, curricula=TASKS, targets={"xnli": ("en",)}, by_language=0.0,
+                  extra=[row("tiny", name, "xnli", "-", 0, "similarity_true", 0.0) for name in TASKS])  # fmt: skip
+    assert "Recommended: no intermediate training, chosen in 3 of 3" in answered(frame).answer
 
 
 def test_sequences_are_known_by_their_names() -> None:

@@ -42,6 +42,7 @@ from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.statistics.ranking import smallest_p
 from stilts_core.analysis.summary import ALL_TARGETS
 from stilts_core.analysis.transfer import ALPHA
+from stilts_core.spec.study import BASELINE
 
 NAME, TITLE = "order", "The order of intermediate tasks, and similarity"
 
@@ -165,13 +166,12 @@ def _best_words(best: Sequence[Recommended]) -> str:
 
 def _recommended_words(one: Recommended, named: bool) -> str:
     encoder = f" with {one.encoder}" if named else ""
+    curriculum = "no intermediate training" if one.curriculum == BASELINE else one.curriculum
     where = "on the mean of the targets" if one.target == ALL_TARGETS else f"on {one.target}"
     if one.expected is None:
-        return (
-            f"With one seed no recommendation{encoder} can be checked; {one.curriculum} has the largest gain {where}."
-        )
+        return f"With one seed no recommendation{encoder} can be checked; {curriculum} has the largest gain {where}."
     text = (
-        f"Recommended{encoder}: {one.curriculum}, chosen in {one.agreed} of {one.choices} leave-one-seed-out choices; "
+        f"Recommended{encoder}: {curriculum}, chosen in {one.agreed} of {one.choices} leave-one-seed-out choices; "
         f"choosing so gains {words.signed(one.expected.estimate)} points ({blocks.ends(one.expected)}) {where}"
     )
     if one.over_single is not None:

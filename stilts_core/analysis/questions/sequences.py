@@ -73,7 +73,7 @@ class Recommended:
     """A curriculum to take for a target, or for the mean of all.
 
     Attributes:
-        curriculum: with the largest gain over all seeds.
+        curriculum: with the largest gain over all seeds; the baseline where none gains anything.
         expected: the gain of choosing so: chosen on all seeds but one, scored on that one, for each in turn; None with
             one seed.
         over_single: by how much that is more than choosing among single tasks alone, paired by seed; None where there
@@ -233,10 +233,9 @@ def _recommended(
     scores: Scores, evidence: Evidence, encoder: str, target: str, means: Floats, base: int
 ) -> Recommended | None:
     kept = ~np.isnan(means[base])
-    gains = (means - means[base])[:, kept]
-    gains[base] = np.nan
+    gains = (means - means[base])[:, kept]  # the baseline's is 0: to train on nothing before is a choice too
     rows = np.flatnonzero(~np.isnan(gains).any(axis=1)) if kept.any() else np.empty(0, dtype=np.int64)
-    if len(rows) < 2:
+    if len(rows) < 3:
         return None
     best = int(rows[np.argmax(gains[rows].mean(axis=1))])
     seeds = gains.shape[1]
@@ -247,7 +246,7 @@ def _recommended(
     expected = seeds_interval(held, gain.noise if gain else None)
     single = [row for row in rows.tolist() if _is_single(scores.curricula[row], scores.curricula)]
     over = None
-    if 1 < len(single) < len(rows):
+    if 2 < len(single) < len(rows):
         over = seeds_interval(held - _held_out(gains, np.array(single))[1])
     return Recommended(encoder, target, scores.curricula[best], expected, over, chosen.count(best), seeds)
 
