@@ -59,9 +59,9 @@ def take_model(
     card = model_card(plan, model, manifests, files, scores)
     made = fetch(opened.store, manifests[model.made_by.fingerprint], files, card, folder)
     size = sum(path.stat().st_size for path in made)
-    head = f", with the head of {model.target}" if model.has_head else ""
+    head = f", with the head of {model.target}" if model.head else ""
     lines = [f"{path}" for path in made]
-    if model.target and not model.has_head:
+    if model.target and not model.trained_on_target:
         lines.append(f"{model.target} is scored without training: this is the encoder after the curriculum.")
     lines.append(f"Model: {folder} ({model.made_by.label}{head}; {size:,} bytes, verified)")
     return lines

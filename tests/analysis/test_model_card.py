@@ -15,6 +15,7 @@ from stilts_core.analysis.model.find import ArmModel, check_committed, find_mode
 from stilts_core.analysis.rows import language_results, result_rows
 from stilts_core.analysis.scores import scores_of
 from stilts_core.catalog.load import load_catalogue
+from stilts_core.catalog.models import Head
 from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.planning.encoders import assumed_encoders
 from stilts_core.planning.expand import make_plan
@@ -159,17 +160,33 @@ def test_an_encoder_from_a_folder_is_not_named_by_its_place(plan: Plan) -> None:
     assert f"given as files with the digest `{model.source.digest[:16]}`" in card
 
 
+def test_a_dual_encoder_has_no_head_to_fetch() -> None:
+    spec = {"encoders": ["mt5-small"], "curricula": ["baseline"], "targets": ["lareqa"], "protocol": "corrected"}
+    study = Study.model_validate({"metadata": {"name": "dual"}, "spec": spec})
+    plan = plan_of(study)
+    model = find_model(plan, study, "baseline", "lareqa")
+    assert (model.trained_on_target, model.head) == (True, None)
+    card = card_of(plan, model, ModelFiles(ENCODER, {"model_type": "mt5"}))
+    assert "as a dual encoder" in card
+    assert "vector = vector / vector.norm(dim=-1, keepdim=True)" in card
+    assert "from transformers import AutoTokenizer, MT5EncoderModel" in card
+    assert "no decoder, with which AutoModel would load it" in card
+    assert "heads.safetensors" not in card
+    assert "`scale`" in card
+    assert "`patience`" not in card
+
+
 def test_what_an_arms_model_is(plan: Plan) -> None:
     encoder = find_model(plan, STUDY, "xlm-roberta-base/all-kinds")
-    assert (encoder.seed, encoder.has_head, encoder.name) == (3, False, "xlm-roberta-base--all-kinds--seed3")
+    assert (encoder.seed, encoder.head, encoder.name) == (3, None, "xlm-roberta-base--all-kinds--seed3")
     assert [len(stage.params.tasks) for stage in encoder.trail if isinstance(stage.params, TrainParams)] == [3, 1]
     assert {cell.target for cell in encoder.cells} == {"xnli", "few", "udpos", "tatoeba"}
     few = find_model(plan, STUDY, "xlm-roberta-base/all-kinds", "few")
-    assert few.has_head
+    assert few.head is Head.CLASSIFICATION
     assert few.trail[:2] == encoder.trail
     assert len(few.trail) == 4
     mined = find_model(plan, STUDY, "xlm-roberta-base/all-kinds", "tatoeba")
-    assert not mined.has_head
+    assert not mined.trained_on_target
     assert mined.trail == encoder.trail
 
 
@@ -191,7 +208,7 @@ def test_a_pretrained_encoder_is_the_baselines_model() -> None:
     plan = plan_of(study)
     model = find_model(plan, study, "baseline")
     assert [stage.kind for stage in model.trail] == [StageKind.PRETRAIN]
-    assert (model.source, model.has_head) == (None, False)
+    assert (model.source, model.head) == (None, None)
     card = card_of(plan, model, ModelFiles(ENCODER, CONFIG))
     assert "as the study pretrained it" in card
     assert "pretraining | texts of the study: `text/{lang}.txt` | en, sw" in card

@@ -17,9 +17,10 @@ sys.path[:0] = [str(HERE.parent / "modeling"), str(HERE.parent / "data")]
 from architectures import CASES, traits, write_case  # noqa: E402
 from conftest import SENTENCES  # noqa: E402
 
-from stilts_core.analysis.model.loading import encoder_lines, head_lines  # noqa: E402
+from stilts_core.analysis.model.loading import encoder_lines, head_lines, vector_lines  # noqa: E402
 from stilts_core.catalog.models import Head  # noqa: E402
 from stilts_core.modeling.encoder import encode, load_encoder  # noqa: E402
+from stilts_core.modeling.heads import DualHead  # noqa: E402
 from stilts_core.modeling.model import new_task_model, write_heads  # noqa: E402
 from stilts_core.stages.handoff import write_encoder  # noqa: E402
 
@@ -68,11 +69,14 @@ def test_the_card_loads_it_with_transformers_alone(name: str, tmp_path: Path, mo
     monkeypatch.chdir(handed)
     found: dict[str, Any] = {}
     with torch.no_grad():
-        exec("\n".join([*lines, *head_lines(Head.CLASSIFICATION, adapter, config)]), found)
+        more = [*head_lines(Head.CLASSIFICATION, adapter, config), *vector_lines("cls", adapter, config)]
+        exec("\n".join([*lines, *more]), found)
         ids = torch.tensor([found["tokenizer"]("Habari ya asubuhi!")["input_ids"]])
         states = encode(model.encoder, ids, None)
         torch.testing.assert_close(found["states"], states, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(found["logits"], model.heads[0](states), rtol=1e-4, atol=1e-4)
+        dual = DualHead(adapter.sentence_pooling(config))
+        torch.testing.assert_close(found["vector"], dual(states), rtol=1e-4, atol=1e-4)
 
 
 def test_a_tokenizer_of_another_class_than_the_layers_is_named() -> None:

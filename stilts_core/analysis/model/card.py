@@ -19,7 +19,6 @@ from stilts_core.analysis.report import words
 from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.scores import Scores
 from stilts_core.catalog.encoders import EncoderTraits, traits_of
-from stilts_core.catalog.models import Head
 from stilts_core.planning.encoders import on_hub
 from stilts_core.planning.plan import Plan, PretrainParams, TrainParams
 from stilts_core.storage.manifest import Manifest
@@ -70,11 +69,6 @@ class _Card:
     def _uses(self) -> tuple[DataUse, ...]:
         return data_of(self.model, self.names)
 
-    @property
-    def _head(self) -> Head | None:
-        params = self.model.made_by.params
-        return params.tasks[0].head if self.model.has_head and isinstance(params, TrainParams) else None
-
     def front_matter(self) -> Iterator[str]:
         source = self.model.source
         base = source.location if source is not None and on_hub(source) else None
@@ -95,13 +89,14 @@ class _Card:
 
     def summary(self) -> Iterator[str]:
         model, names = self.model, self.names
-        if model.has_head:
-            what = f"trained on the target {text(names.target(model.target))}, with the head of that training"
+        if model.trained_on_target:
+            beside = ", with the head of that training" if model.head else ", as a dual encoder"
+            what = f"trained on the target {text(names.target(model.target))}{beside}"
         elif model.steps:
             what = "after the last step of its curriculum, before the training on any target"
         else:
             what = "as the study pretrained it"
-        target = f", target {code(model.target)}" if model.has_head else ""
+        target = f", target {code(model.target)}" if model.trained_on_target else ""
         yield f"# {text(model.name)}"
         yield ""
         yield (
@@ -128,15 +123,22 @@ class _Card:
                 "`masked_head.safetensors` is the head for masked tokens: `dense`, GELU, `norm`, then the word "
                 "embeddings as output layer, plus `bias`."
             )
-        if self._head is not None:
+        if self.model.head is not None:
             yield ""
             yield (
                 "`heads.safetensors` holds the weights of the target's head, and `heads.json` says of which kind it "
                 "is. After the lines above, its output for an input without padding is "
-                f"{loading.head_meaning(self._head, self.files.labels)}:"
+                f"{loading.head_meaning(self.model.head, self.files.labels)}:"
             )
             yield ""
-            yield from _python(loading.head_lines(self._head, self._traits, self.files.config))
+            yield from _python(loading.head_lines(self.model.head, self._traits, self.files.config))
+        elif self.model.trained_on_target:
+            params = self.model.made_by.params
+            pooling = params.tasks[0].pooling if isinstance(params, TrainParams) else None
+            yield ""
+            yield "A text and what it looks for have near vectors, by their cosine. After the lines above, one is:"
+            yield ""
+            yield from _python(loading.vector_lines(pooling, self._traits, self.files.config))
 
     def making(self) -> Iterator[str]:
         yield "## How it was made"
@@ -242,6 +244,10 @@ def _weights(manifest: Manifest | None) -> str:
 
 
 def _python(lines: list[str]) -> Iterator[str]:
+    """Lines as a block of Python, with a blank one after the import, as formatters want it."""
     yield "```python"
-    yield from lines
+    for line in lines:
+        yield line
+        if line.startswith("from "):
+            yield ""
     yield "```"

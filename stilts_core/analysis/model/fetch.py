@@ -55,7 +55,7 @@ def find_files(store: Store, model: ArmModel, manifests: Mapping[str, Manifest])
     if "config.json" not in keys:
         raise StorageError(f"The stage {model.made_by.label} committed no encoder; its manifest is damaged.")
     config = _read_json(store, manifest, keys["config.json"])
-    if not model.has_head:
+    if model.head is None:
         return ModelFiles(keys, config)
     keys |= {name: name for name in HEADS if name in manifest.files}
     return ModelFiles(keys, config, _labels(store, model, manifests))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stilts_core.catalog.models import Head
 from stilts_core.catalog.nearest import unknown
 from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.planning.plan import Cell, EncoderSource, EvaluateParams, Plan, Stage, StageKind, TrainParams
@@ -56,9 +57,17 @@ class ArmModel:
         return tuple(stage for stage in self.trail if stage.kind is StageKind.TRAIN)
 
     @property
-    def has_head(self) -> bool:
-        """The target is trained, so the model has a head for it."""
+    def trained_on_target(self) -> bool:
+        """The last training was on the target, and not a step of the curriculum."""
         return bool(self.target) and len(self.trainings) > self.steps
+
+    @property
+    def head(self) -> Head | None:
+        """The head of the target's training; None where there is none, or one without weights (a dual encoder's)."""
+        params = self.made_by.params
+        if not self.trained_on_target or not isinstance(params, TrainParams):
+            return None
+        return None if params.tasks[0].head is Head.RETRIEVAL else params.tasks[0].head
 
     def data_of(self, training: Stage) -> tuple[Stage, ...]:
         """The stages that prepared what a training reads, in the order of its tasks."""

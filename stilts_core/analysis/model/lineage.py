@@ -8,15 +8,15 @@ from typing import Any
 from stilts_core.analysis.model.find import ArmModel
 from stilts_core.analysis.model.markdown import code, text
 from stilts_core.analysis.report import words
-from stilts_core.catalog.models import Head, Hyper
+from stilts_core.catalog.models import Hyper
 from stilts_core.planning.plan import PretrainParams, Stage, TaskParams, TrainParams
+from stilts_core.planning.settings import idle_settings
 from stilts_core.storage.manifest import Manifest
 
 STEP_HEAD = ("Training", "On", "Steps", "Best step", "Examples", "Tokens", "Development score")
 STEP_NUMBERS = 5
 
 _NO = words.NOTHING
-_OF_SPANS, _OF_MASKING = frozenset({"doc_stride", "question_length", "answer_length"}), "mlm_probability"
 
 
 def step_rows(model: ArmModel, manifests: Mapping[str, Manifest]) -> Iterator[tuple[str, ...]]:
@@ -42,7 +42,7 @@ def settings_table(model: ArmModel) -> tuple[tuple[str, ...], list[tuple[str, ..
     head = ("Setting", *(f"{number}: {code(task.task)}" for number, task in tasks))
     rows = []
     for key in Hyper.model_fields:
-        values = [_NO if _is_idle(key, task.head) else _value(getattr(task.hyper, key)) for _, task in tasks]
+        values = [_NO if key in idle_settings(task.head) else _value(getattr(task.hyper, key)) for _, task in tasks]
         if any(value != _NO for value in values):
             rows.append((code(key), *values))
     return head, rows
@@ -56,11 +56,6 @@ def mix_lines(model: ArmModel) -> list[str]:
         for number, stage in enumerate(model.trainings, start=1)
         if isinstance(stage.params, TrainParams) and len(stage.params.tasks) > 1
     ]
-
-
-def _is_idle(setting: str, head: Head) -> bool:
-    """A setting that decides nothing for such a task."""
-    return (setting in _OF_SPANS and head is not Head.SPAN) or (setting == _OF_MASKING and head is not Head.MLM)
 
 
 def _what(model: ArmModel, stage: Stage, number: int) -> str:

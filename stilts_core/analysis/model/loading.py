@@ -54,6 +54,16 @@ def head_lines(head: Head, traits: EncoderTraits, config: Mapping[str, Any]) -> 
     return [*lines, 'logits = states @ head["0.project.weight"].T + head["0.project.bias"]']
 
 
+def vector_lines(pooling: str | None, traits: EncoderTraits, config: Mapping[str, Any]) -> list[str]:
+    """The lines after those of the encoder that give the vector of a dual encoder, for one input without padding.
+
+    Args:
+        pooling: as in `planning.plan.TrainTask`.
+    """
+    pooled = _POOLED["mean" if pooling == "mean" else traits.sentence_pooling(config)]
+    return [f"vector = {pooled}", "vector = vector / vector.norm(dim=-1, keepdim=True)"]
+
+
 def head_meaning(head: Head, labels: Sequence[str]) -> str:
     """What the logits are."""
     match head:

@@ -19,13 +19,13 @@ AT_CHANCE, DEGENERATE = "‡", "§"
 def score_sections(model: ArmModel, scores: Scores, names: Names) -> Iterator[str]:
     """Lines of Markdown: a table for each target of the arm, and what is not there yet."""
     wanted = dict.fromkeys(cell.target for cell in model.cells)
-    if model.has_head:
+    if model.trained_on_target:
         trained = text(names.target(model.target))
         yield f"Percent, after the training on {trained}. This model is the one of seed {model.seed}."
     else:
         yield (
-            "Percent. To be scored on a target, the encoder is first trained on that target's set, except for "
-            f"retrieval; the column of seed {model.seed} is what became of this very model."
+            "Percent. To be scored on a target, the encoder is first trained on that target's set, if it has "
+            f"one; the column of seed {model.seed} is what became of this very model."
         )
     yield ""
     yield (
