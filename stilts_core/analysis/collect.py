@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from stilts_core.analysis import summary, table, tables
+from stilts_core.analysis.citations import cited_by_study
 from stilts_core.analysis.collected import Collected, gather
 from stilts_core.analysis.evidence_tables import evidence_files
 from stilts_core.analysis.frame import frame_of
 from stilts_core.analysis.outcomes import SampleOf, samples_of
 from stilts_core.analysis.questions import answers
 from stilts_core.analysis.questions.answer import QuestionAnswer
-from stilts_core.analysis.report import render
+from stilts_core.analysis.report import render_page
+from stilts_core.analysis.report.methods import methods_of_study
+from stilts_core.analysis.report.names import Names
+from stilts_core.analysis.report.page import build_page
+from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
+from stilts_core.catalog.bibliography import to_bibtex
 from stilts_core.planning.plan import Plan
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import read_manifests
@@ -34,13 +40,19 @@ def read(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> Col
     return gather(plan, read_manifests(store, [stage.fingerprint for stage in plan.stages]), gaps, samples)
 
 
-def files(collected: Collected) -> dict[str, bytes]:
+def files(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]:
     """The collector's files by name.
+
+    Args:
+        collected: the study.
+        formats: in which to have the report's tables beside, of `typeset.FORMATS`.
 
     The tables depend on the plan and on what the stages measured alone; ``tables/missing.csv`` also has the reasons
     that were given, and ``report.html`` these and, in its section on how the study ran, times and machines.
     """
     questions = questions_of(collected)
+    names = [question.name for question in questions]
+    page = build_page(collected, questions)
     return {
         "results.csv": table.to_csv(collected.rows),
         "results.parquet": table.to_parquet(collected.rows),
@@ -54,8 +66,17 @@ def files(collected: Collected) -> dict[str, bytes]:
             for question in questions
             for one in question.tables
         },
-        "report.html": render(collected, questions).encode(),
+        **typeset(page, formats, methods_of_study(collected, names)),
+        "references.bib": references(collected, names),
+        "report.html": render_page(page).encode(),
     }
+
+
+def references(collected: Collected, questions: Sequence[str]) -> bytes:
+    """``references.bib``: every task, encoder, protocol, method and program that the study used."""
+    catalogue = Names(collected.plan).catalogue
+    entries = cited_by_study(collected.plan, collected.evidence, questions, catalogue)
+    return to_bibtex(entries).encode()
 
 
 def questions_of(collected: Collected) -> tuple[QuestionAnswer, ...]:
@@ -66,9 +87,16 @@ def questions_of(collected: Collected) -> tuple[QuestionAnswer, ...]:
     return tuple(answers(frame_of(collected.rows), collected.scores, collected.evidence, wanted))
 
 
-def report(collected: Collected) -> bytes:
-    """``report.html``."""
-    return render(collected, questions_of(collected)).encode()
+def report(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]:
+    """``report.html`` and ``references.bib``, and the tables in these formats."""
+    questions = questions_of(collected)
+    names = [question.name for question in questions]
+    page = build_page(collected, questions)
+    return {
+        **typeset(page, formats, methods_of_study(collected, names)),
+        "references.bib": references(collected, names),
+        "report.html": render_page(page).encode(),
+    }
 
 
 def collect(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> dict[str, bytes]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from stilts_core.cli.options import format_option
+
 
 @click.command("analyse", epilog="Example: stilts analyse results/quickstart/results.csv --question morphology")
 @click.argument("table", type=click.Path(path_type=Path), metavar="TABLE")
@@ -15,9 +17,16 @@ import click
 @click.option("--study", metavar="NAME", help="Of several studies in the table, this one.")
 @click.option("--protocol", metavar="NAME", help="Of several protocols in the table, this one.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; write files only with --out.")
+@format_option
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: results/<name of the table>.")
 def command(
-    table: Path, questions: tuple[str, ...], study: str | None, protocol: str | None, as_json: bool, out: Path | None
+    table: Path,
+    questions: tuple[str, ...],
+    study: str | None,
+    protocol: str | None,
+    as_json: bool,
+    formats: tuple[str, ...],
+    out: Path | None,
 ) -> int:
     """Analyse a results table, in CSV or Parquet, without a store.
 
@@ -36,7 +45,7 @@ def command(
             raise SpecError(f"{unknown('question', name, QUESTIONS).capitalize()}.")
     found = analyse(read_frame(table), questions or None, study, protocol)
     folder = out or (None if as_json else Path("results") / table.stem)
-    written = write_files(files(found), folder) if folder else []
+    written = write_files(files(found, formats), folder) if folder else []
     if as_json:
         click.echo(to_json(found))
         return 0

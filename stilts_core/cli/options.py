@@ -33,6 +33,14 @@ profile_option = click.option(
     help="Where and on what it runs. Default: this machine.",
 )
 
+format_option = click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["latex", "markdown"]),
+    help="Also write the report's tables so, for a paper; may stand twice.",
+)
+
 
 def study_options(command: CommandT) -> CommandT:
     """STUDY, --store, --data and --profile."""

@@ -78,8 +78,19 @@ def test_the_report_alone(study: Path, capsys: pytest.CaptureFixture[str]) -> No
     commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
     assert main(["report", str(study), "--out", "there/page.html"]) == 0
     assert capsys.readouterr().out == f"Report: {Path('there/page.html')}\n"
-    assert [path.name for path in Path("there").iterdir()] == ["page.html"]
+    assert {path.name for path in Path("there").iterdir()} == {"page.html", "references.bib"}
     assert "mnli gains most, +4.0 points" in Path("there/page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", ["results", "report"])
+def test_tables_for_a_paper(study: Path, verb: str) -> None:
+    commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
+    where = {"results": "there", "report": "there/page.html"}[verb]
+    assert main([verb, str(study), "--format", "latex", "--out", where]) == 0
+    assert "\\toprule" in Path("there/tables/means-1.tex").read_text(encoding="utf-8")
+    assert not list(Path("there").rglob("*.md"))
+    assert "@inproceedings{conneau-2018-xnli," in Path("there/references.bib").read_text(encoding="utf-8")
+    assert main([verb, str(study), "--format", "word"]) == 64
 
 
 @pytest.mark.parametrize("verb", ["results", "report"])
