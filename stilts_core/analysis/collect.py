@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from stilts_core.analysis import summary, table, tables
 from stilts_core.analysis.citations import cited_by_study
 from stilts_core.analysis.collected import Collected, gather
+from stilts_core.analysis.costs import cost_rows
 from stilts_core.analysis.evidence_tables import evidence_files
 from stilts_core.analysis.frame import frame_of
 from stilts_core.analysis.outcomes import SampleOf, samples_of
@@ -18,6 +19,7 @@ from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.report.page import build_page
 from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
+from stilts_core.analysis.table import ResultRow
 from stilts_core.catalog.bibliography import to_bibtex
 from stilts_core.planning.plan import Plan
 from stilts_core.storage.base import Store
@@ -37,7 +39,10 @@ def read(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> Col
     def samples(manifests: Mapping[str, Manifest], scores: Scores, tasks: Mapping[str, str]) -> SampleOf:
         return samples_of(store, manifests, scores, tasks)
 
-    return gather(plan, read_manifests(store, [stage.fingerprint for stage in plan.stages]), gaps, samples)
+    def costs(manifests: Mapping[str, Manifest]) -> tuple[ResultRow, ...]:
+        return cost_rows(store, plan, manifests)
+
+    return gather(plan, read_manifests(store, [stage.fingerprint for stage in plan.stages]), gaps, samples, costs)
 
 
 def files(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]:

@@ -17,6 +17,9 @@ LEFT_OUT = frozenset({"missing", "ran", "settings", "files"})
 WIDE = 8
 """Columns from which a table is set smaller."""
 
+LONG = 40
+"""Rows over which a table may break over pages."""
+
 _LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -50,12 +53,14 @@ _LATEX = {
     "\u00a0": "~",
 }
 
+_FITTED = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"
+
 _PREAMBLE = r"""% Every table and the methods paragraph of the report: a document by itself, or files to \input.
-% They need booktabs, amssymb and, for the paragraph, natbib.
+% They need booktabs, graphicx, longtable, amssymb and, for the paragraph, natbib.
 \documentclass[a4paper]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[T1]{fontenc}
-\usepackage{amssymb,booktabs,graphicx}
+\usepackage{amssymb,booktabs,graphicx,longtable}
 \usepackage[round]{natbib}
 \begin{document}
 """
@@ -82,7 +87,7 @@ def typeset(page: Page, formats: Collection[str], methods: Methods | None) -> di
         if methods:
             files["tables/methods.tex"] = methods.latex(escape) + "\n"
             inputs = ["\\section*{Methods}\n\\input{tables/methods}\n\n", *inputs]
-            inputs.append("\\bibliographystyle{plainnat}\n\\bibliography{references}\n")
+            inputs.append("\\clearpage\n\\bibliographystyle{plainnat}\n\\bibliography{references}\n")
         files["tables.tex"] = _PREAMBLE + "".join(inputs) + "\\end{document}\n"
     if "markdown" in formats:
         made = {name: markdown(table) for name, table in tables}
@@ -116,20 +121,17 @@ def latex(table: Table, name: str) -> str:
     prose = "prose" in table.css
     width = 0.92 / max(1, len(table.columns))
     kinds = ["r" if column.numeric else f"p{{{width:.2f}\\textwidth}}" if prose else "l" for column in table.columns]
-    lines = [
-        "\\begin{table}[tbp]",
-        "\\centering" + ("\\footnotesize" if len(table.columns) >= WIDE or prose else "\\small"),
-        f"\\caption{{{escape(table.caption)}}}",
-        f"\\label{{tab:{name}}}",
-    ]
-    fitted = not prose and len(table.columns) >= WIDE
-    lines += ["\\resizebox{\\textwidth}{!}{%"] if fitted else []
-    lines += [f"\\begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}", "\\toprule"]
-    lines.append(" & ".join(escape(column.text) for column in table.columns) + r" \\")
-    lines.append("\\midrule")
-    lines += [" & ".join(map(_latex_cell, row)) + r" \\" for row in table.rows]
-    lines += ["\\bottomrule", "\\end{tabular}" + ("}" if fitted else ""), "\\end{table}", ""]
-    return "\n".join(lines)
+    size = "\\footnotesize" if len(table.columns) >= WIDE or prose else "\\small"
+    caption = f"\\caption{{{escape(table.caption)}}}\\label{{tab:{name}}}"
+    head = ["\\toprule", " & ".join(escape(column.text) for column in table.columns) + r" \\", "\\midrule"]
+    body = [" & ".join(map(_latex_cell, row)) + r" \\" for row in table.rows]
+    columns = f"{{@{{}}{''.join(kinds)}@{{}}}}"
+    if len(table.rows) > LONG:
+        begin = ["{\\scriptsize", f"\\begin{{longtable}}{columns}", caption + r"\\", *head, "\\endhead"]
+        return "\n".join([*begin, *body, "\\bottomrule", "\\end{longtable}}", ""])
+    begin = ["\\begin{table}[tbp]", "\\centering" + size, caption, *([] if prose else [_FITTED])]
+    end = ["\\bottomrule", "\\end{tabular}" + ("" if prose else "}"), "\\end{table}", ""]
+    return "\n".join([*begin, f"\\begin{{tabular}}{columns}", *head, *body, *end])
 
 
 def _latex_cell(cell: Cell) -> str:
