@@ -144,6 +144,7 @@ def page(found: Analysis) -> Page:
         notices=(),
         sections=tuple(section for section in sections if section is not None),
         definitions=definitions(),
+        command="stilts analyse TABLE --only {}",
     )
 
 

@@ -33,6 +33,9 @@ profile_option = click.option(
     help="Where and on what it runs. Default: this machine.",
 )
 
+only_option = click.option(
+    "--only", multiple=True, metavar="NAME", help="Write this file alone (tables/gains.csv); may stand several times."
+)
 format_option = click.option(
     "--format",
     "formats",

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from stilts_core.cli.options import format_option, study_options
+from stilts_core.cli.options import format_option, only_option, study_options
 
 
 @click.command("results", epilog="Example: stilts results jobs/quickstart.yaml --out results/quickstart")
 @study_options
 @format_option
+@only_option
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Default: results/<name of the study>.")
 def command(
     study: Path,
@@ -19,6 +20,7 @@ def command(
     data_root: str | None,
     profile_path: Path | None,
     formats: tuple[str, ...],
+    only: tuple[str, ...],
     out: Path | None,
 ) -> int:
     """Write the tables of whatever has committed so far.
@@ -27,11 +29,11 @@ def command(
     tables/missing.csv says what is not there yet, and why; references.bib holds what a paper has to cite.
     """
     from stilts_core.analysis.collect import files
-    from stilts_core.cli.collecting import collect_now, gain_lines, write_files
+    from stilts_core.cli.collecting import collect_now, gain_lines, only_these, write_files
 
     collected = collect_now(study, store, data_root, profile_path)
     folder = out or Path("results") / collected.plan.name
-    written = write_files(files(collected, formats), folder)
+    written = write_files(only_these(files(collected, formats), only), folder)
     for line in gain_lines(collected):
         click.echo(line)
     cells, gaps = len(collected.plan.cells), len(collected.gaps)

@@ -93,6 +93,15 @@ def test_tables_for_a_paper(study: Path, verb: str) -> None:
     assert main([verb, str(study), "--format", "word"]) == 64
 
 
+def test_one_table_alone(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
+    assert main(["results", str(study), "--only", "tables/gains.csv", "--out", "there"]) == 0
+    assert [path.name for path in Path("there").rglob("*.*")] == ["gains.csv"]
+    capsys.readouterr()
+    assert main(["results", str(study), "--only", "tables/gain.csv"]) == 64
+    assert "tables/gains.csv" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["results", "report"])
 def test_help_ends_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0

@@ -66,6 +66,7 @@ def build_page(collected: Collected, questions: Sequence[Answered] = ()) -> Page
         notices=tuple(_notices(collected, names)),
         sections=tuple(section for section in sections if section is not None),
         definitions=definitions(),
+        command=f"stilts results {collected.plan.name}.yaml --only {{}}",
     )
 
 
