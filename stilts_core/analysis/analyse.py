@@ -124,7 +124,7 @@ def page(found: Analysis) -> Page:
         Section("answer", "Answer", tuple(blocks)),
         *(question.section for question in found.questions),
         *evidence_sections(scores, found.evidence, (), names),
-        _means(found, names),
+        means_section(found, names),
         said_methods.section() if said_methods else None,
     )
     languages = {code for target in scores.targets for code in target.languages}
@@ -148,7 +148,7 @@ def page(found: Analysis) -> Page:
     )
 
 
-def _means(found: Analysis, names: TableNames) -> Section:
+def means_section(found: Analysis, names: TableNames) -> Section:
     by_arm: dict[tuple[str, str], list[Summary]] = {}
     for row in found.summary:
         by_arm.setdefault((row.encoder, row.curriculum), []).append(row)
