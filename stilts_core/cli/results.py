@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from stilts_core.cli.options import study_options
+from stilts_core.cli.options import format_option, only_option, study_options
 
 EPILOG = """\b
 Example: stilts results jobs/quickstart.yaml --out results/quickstart
@@ -14,8 +15,23 @@ Example: stilts results jobs/quickstart.yaml --out results/quickstart
          stilts results jobs/quickstart.yaml --model tiny/mnli --target xnli --seed 1"""
 
 
-@click.command("results", epilog=EPILOG)
+class WithImport(click.Command):
+    """`results STUDY`, and `results import FILE`; a study's file called `import` is `./import`."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] != ["import"]:
+            return super().make_context(info_name, args, parent, **extra)
+        from stilts_core.cli.results_import import command as importing
+
+        return importing.make_context(f"{info_name} import", args[1:], parent, **extra)
+
+
+@click.command("results", cls=WithImport, epilog=EPILOG)
 @study_options
+@format_option
+@only_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -41,6 +57,8 @@ def command(
     store: str | None,
     data_root: str | None,
     profile_path: Path | None,
+    formats: tuple[str, ...],
+    only: tuple[str, ...],
     out: Path | None,
     model: str | None,
     target: str | None,
@@ -52,10 +70,12 @@ def command(
     """Write the tables of whatever has committed so far, or fetch a model.
 
     results.csv and results.parquet hold every number, summary.csv the means and gains, report.html the report;
-    tables/missing.csv says what is not there yet, and why.
+    tables/missing.csv says what is not there yet, and why; references.bib holds what a paper has to cite.
 
     With --model, FOLDER becomes a model that AutoModel.from_pretrained of the transformers library loads: the encoder
     after the last step of its curriculum, weights (safetensors), configuration, tokenizer, and a model card, README.md.
+
+    `stilts results import FILE` lays a table from another system beside a study.
     """
     if model is not None:
         from stilts_core.cli.taking import take_model
@@ -67,11 +87,11 @@ def command(
     if target is not None or seed is not None or force:
         raise click.UsageError("--target, --seed and --force belong to --model ARM.")
     from stilts_core.analysis.collect import files
-    from stilts_core.cli.collecting import collect_now, gain_lines, write_files
+    from stilts_core.cli.collecting import collect_now, gain_lines, only_these, write_files
 
     collected = collect_now(study, store, data_root, profile_path)
     folder = out or Path("results") / collected.plan.name
-    written = write_files(files(collected), folder)
+    written = write_files(only_these(files(collected, formats), only), folder)
     for line in gain_lines(collected):
         click.echo(line)
     cells, gaps = len(collected.plan.cells), len(collected.gaps)

@@ -157,6 +157,7 @@ class Page:
 
     Attributes:
         facts: the study at a glance.
+        command: writes the table behind a figure again, with ``{}`` where the table's name stands; empty: none does.
     """
 
     title: str
@@ -165,3 +166,4 @@ class Page:
     notices: tuple[Notice, ...]
     sections: tuple[Section, ...]
     definitions: Markup
+    command: str = ""
