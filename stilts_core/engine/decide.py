@@ -15,7 +15,7 @@ from types import MappingProxyType
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.graph import Capacity, Graph
 from stilts_core.engine.states import State, Status
-from stilts_core.errors import UNKNOWN_EXIT, Budget, explain_exit
+from stilts_core.errors import UNKNOWN_EXIT, Budget, DeviceMemoryError, explain_exit
 from stilts_core.stages.snapshot import Phase
 
 
@@ -27,6 +27,8 @@ class Limits:
         application, infrastructure: attempts beyond the first that failures of each kind may cost a stage; that of
             the application anew whenever an attempt has saved a later step than all before.
         backoff: seconds before the second attempt; doubled for each further one, up to ``backoff_cap``.
+        groups: stages on several nodes. Their ranks cannot agree to try again with smaller pieces when the device's
+            memory runs out, so that the first time another attempt follows, with half the tokens in a forward pass.
     """
 
     capacity: Capacity
@@ -34,6 +36,7 @@ class Limits:
     infrastructure: int = 5
     backoff: float = 1.0
     backoff_cap: float = 60.0
+    groups: Collection[str] = frozenset()
 
     def allowed(self, budget: Budget) -> int:
         """Failures of one kind that another attempt may follow."""
@@ -156,11 +159,16 @@ class _Round:
             budget = charge(last)
             since = _last_advance(failed) if budget is Budget.APPLICATION else 0
             count = sum(charge(observation) is budget for observation in failed[since:])
-            if count > self.limits.allowed(budget) and not (self.stopping and last.exit_code == _STOPPED):
+            allowed = self.limits.allowed(budget) or self._halvings(name, failed)
+            if count > allowed and not (self.stopping and last.exit_code == _STOPPED):
                 return Status(State.FAILED, describe_end(last), last.attempt, last.exit_code)
             wait = min(self.limits.backoff * 2 ** (len(failed) - 1), self.limits.backoff_cap)
             not_before = last.since + wait
         return self._not_started(name, history, failed, not_before)
+
+    def _halvings(self, name: str, failed: Sequence[Observation]) -> int:
+        """Attempts beyond the first that a stage whose last one ran out of device memory may have because of that."""
+        return int(name in self.limits.groups and failed[-1].exit_code == DeviceMemoryError.exit_code)
 
     def _finished(self, name: str, live: list[Observation]) -> Status:
         for observation in live:

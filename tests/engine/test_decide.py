@@ -239,6 +239,16 @@ def test_failures_that_another_attempt_would_repeat_are_final() -> None:
         assert (status.state, status.exit_code) == (State.FAILED, code)
 
 
+def test_a_group_out_of_device_memory_has_one_more_attempt() -> None:
+    groups = replace(ROOMY, groups=frozenset({f"{0:064x}"}))
+    assert one([71], limits=groups).actions == (Start(f"{0:064x}", 2),)
+    assert one([73, 71], limits=groups).actions == (Start(f"{0:064x}", 3),)
+    for codes in ([71, 71], [71, 73, 71], [71, 70]):
+        decision = one(list(codes), limits=groups)
+        assert decision.actions == ()
+        assert {status.state for status in decision.statuses.values()} == {State.FAILED}
+
+
 def test_each_kind_of_failure_has_its_own_budget() -> None:
     assert one([1], limits=ROOMY).actions == (Start(f"{0:064x}", 2),)
     assert one([1, 73, 73], limits=ROOMY).actions == (Start(f"{0:064x}", 4),)
