@@ -17,12 +17,13 @@ from stilts_core.evaluation.translations import scored_state
 from stilts_core.modeling.encoder import load_encoder
 from stilts_core.modeling.inference import MICRO_TOKENS, Inference, Tick
 from stilts_core.modeling.model import load_task_model
-from stilts_core.planning.plan import EvaluateParams
+from stilts_core.planning.plan import EvaluateParams, RetainedParams
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import encoder_location
 from stilts_core.stages.keeping import Journal, Outputs, parts_of
 from stilts_core.stages.machine import cpu_model, device_name
 from stilts_core.stages.outputs import as_outputs
+from stilts_core.stages.retained import retained
 from stilts_core.stages.saving import say
 
 STATES_BYTES = 16 * 2**30
@@ -33,6 +34,8 @@ large encoder then takes 12 GB, all of them 300."""
 def evaluate(context: StageContext) -> dict[str, Any]:
     """Predict, score, and commit predictions, outcomes and metrics (see `planning.plan.EvaluateParams`)."""
     params = context.stage.params
+    if isinstance(params, RetainedParams):
+        return retained(context, params)
     assert isinstance(params, EvaluateParams)  # noqa: S101 (the plan pairs kinds with their parameters)
     resources = context.resources
     device = torch.device(resources.device)

@@ -87,7 +87,13 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
     relations = [one for kind in ("within", "between") for one in _corrected([r for r in relations if r.kind == kind])]
     blocks: list[Block] = [_table(relations), *_figures(relations, scores)]
     return QuestionAnswer(
-        NAME, TITLE, _words(relations), tuple(_caveats(relations)), True, tuple(blocks), (_csv(relations),)
+        NAME,
+        TITLE,
+        _words(relations),
+        tuple(_caveats(relations)),
+        True,
+        tuple(blocks),
+        (_csv(relations), _points_csv(relations, scores)),
     )
 
 
@@ -270,15 +276,31 @@ def _csv(relations: Sequence[Relation]) -> CsvTable:
     )
 
 
-def _figures(relations: Sequence[Relation], scores: Scores) -> Iterator[Plot]:
+def _strongest(relations: Sequence[Relation]) -> Iterator[tuple[str, Relation]]:
     """The strongest relation of each kind."""
-    base = baseline_of(scores) or 0
-    places = {c: place + 1 for place, c in enumerate(c for c in range(len(scores.curricula)) if c != base)}
     for kind in ("within", "between"):
         mine = [one for one in relations if one.kind == kind]
-        if not mine:
-            continue
-        best = max(mine, key=lambda one: (one.shown, abs(one.found.pearson)))
+        if mine:
+            yield kind, max(mine, key=lambda one: (one.shown, abs(one.found.pearson)))
+
+
+def _points_csv(relations: Sequence[Relation], scores: Scores) -> CsvTable:
+    """What the figures draw."""
+    return CsvTable(
+        "metrics_points",
+        ("kind", "encoder", "metric", "target", "curriculum", "x", "y"),
+        tuple(
+            (kind, best.encoder, best.metric, best.target, scores.curricula[c], rounded(x), rounded(y))
+            for kind, best in _strongest(relations)
+            for c, x, y in zip(best.curriculum, best.x.tolist(), best.y.tolist(), strict=True)
+        ),
+    )
+
+
+def _figures(relations: Sequence[Relation], scores: Scores) -> Iterator[Plot]:
+    base = baseline_of(scores) or 0
+    places = {c: place + 1 for place, c in enumerate(c for c in range(len(scores.curricula)) if c != base)}
+    for kind, best in _strongest(relations):
         less = " less the curriculum's mean" if kind == "within" else ""
         points = [
             (scores.curricula[c], Style(places[c]), x, y)
@@ -291,5 +313,5 @@ def _figures(relations: Sequence[Relation], scores: Scores) -> Iterator[Plot]:
             f"{words.signed(best.found.pearson, 2)}, n {best.found.n}.",
             drawing=scatter_plot(points, f"{_named(best.metric)} and the gain on {best.target}"),
             key=tuple((key_mark(Style(places[c])), scores.curricula[c]) for c in used),
-            source="tables/metrics.csv",
+            source="tables/metrics_points.csv",
         )
