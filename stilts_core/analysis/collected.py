@@ -13,7 +13,7 @@ from stilts_core.analysis.gaps import Gap, find_gaps
 from stilts_core.analysis.member import Member
 from stilts_core.analysis.outcomes import SampleOf, no_samples
 from stilts_core.analysis.reference import Beside, beside
-from stilts_core.analysis.rows import LanguageResult, language_notes, language_results, result_rows
+from stilts_core.analysis.rows import LanguageResult, language_notes, language_results, reading_rows, result_rows
 from stilts_core.analysis.scores import Scores, scores_of
 from stilts_core.analysis.summary import Summary, summarise
 from stilts_core.analysis.table import ResultRow
@@ -76,7 +76,7 @@ def gather(
     evaluated = [stage.fingerprint for stage in plan.stages if stage.kind is StageKind.EVALUATE]
     results = {name: language_results(mine[name]) for name in evaluated if name in mine}
     notes = {name: language_notes(mine[name]) for name in evaluated if name in mine}
-    rows = result_rows(plan, results) + (costs(mine) if costs else ())
+    rows = (*result_rows(plan, results), *reading_rows(plan, mine), *(costs(mine) if costs else ()))
     scores = scores_of(plan.name, plan.protocol, plan.cells, rows)
     study = _study(plan)
     tasks = {cell.target: cell.task or cell.target for cell in plan.cells}

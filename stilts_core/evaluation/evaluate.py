@@ -14,6 +14,7 @@ from stilts_core.errors import DataError, SpecError
 from stilts_core.evaluation.bitext import TUNED_ON, BitextJudge
 from stilts_core.evaluation.examples import identifiers
 from stilts_core.evaluation.judgement import Judge, Judgement, at_chance
+from stilts_core.evaluation.neighbours import Recall, make_now
 from stilts_core.evaluation.outcomes import OutcomeTable
 from stilts_core.evaluation.outputs import (
     ChoiceOutputs,
@@ -37,7 +38,13 @@ METRICS_FILE = "metrics.json"
 
 
 def score_target(
-    dataset: Dataset, params: EvaluateParams, outputs: Outputs, out: Path, *, device: str = "cpu"
+    dataset: Dataset,
+    params: EvaluateParams,
+    outputs: Outputs,
+    out: Path,
+    *,
+    device: str = "cpu",
+    recall: Recall = make_now,
 ) -> dict[str, Any]:
     """Decode and score all languages, and write what an evaluate stage commits.
 
@@ -46,6 +53,7 @@ def score_target(
 
     Args:
         device: where nearest neighbours are looked for; it changes no result.
+        recall: called for each search for neighbours in turn; see `neighbours.Recall`.
 
     Returns:
         ``metric``, the name of the main measure, and ``languages``: language → ``split``, ``n`` (examples), ``metrics``
@@ -60,7 +68,7 @@ def score_target(
         SpecError: the metric does not belong to the head.
     """
     check_shape(dataset, outputs)
-    judge = _judge(dataset, params, outputs, device)
+    judge = _judge(dataset, params, outputs, device, recall)
     table = OutcomeTable()
     languages: dict[str, Any] = {}
     for language, (split, examples) in _files(dataset, params.metric).items():
@@ -96,7 +104,13 @@ def dev_score(dataset: Dataset, task: TrainTask, outputs: Outputs, examples: Arr
     return judgement.score
 
 
-def _judge(dataset: Dataset, task: EvaluateParams | TrainTask, outputs: Outputs, device: str = "cpu") -> Judge:
+def _judge(
+    dataset: Dataset,
+    task: EvaluateParams | TrainTask,
+    outputs: Outputs,
+    device: str = "cpu",
+    recall: Recall = make_now,
+) -> Judge:
     metric = task.metric or _usual_metric(task)
     match outputs, metric:
         case ClassificationOutputs(), Metric.ACCURACY:
@@ -118,11 +132,11 @@ def _judge(dataset: Dataset, task: EvaluateParams | TrainTask, outputs: Outputs,
         case RetrievalOutputs(), _ if isinstance(task, EvaluateParams):
             state = scored_state(len(outputs.states) - 1, task.retrieval_states, task.retrieval_share)
             if metric is Metric.RETRIEVAL_ACCURACY:
-                return RetrievalJudge(dataset, outputs, state)
+                return RetrievalJudge(dataset, outputs, state, recall)
             if metric is Metric.BITEXT_F1:
-                return BitextJudge(dataset, outputs, state, device)
+                return BitextJudge(dataset, outputs, state, device, recall)
             if metric in (Metric.MAP_20, Metric.MEWSLI):
-                return RankedJudge(dataset, outputs, state, metric, device)
+                return RankedJudge(dataset, outputs, state, metric, device, recall)
     raise SpecError(f"The outputs of a {outputs.head} head cannot be scored as {metric} (task {task.task}).")
 
 

@@ -198,6 +198,7 @@ def _evaluate(
         return
     mean = sum(scores.values()) / len(scores)
     if mean > position.best_score:
+        position.best = {}  # before the new ones are gathered, so that the host never holds the whole weights twice
         position.best, position.best_score, position.since_best = _weights(engine), mean, 0
         position.history.best_step = position.step
     else:

@@ -89,6 +89,7 @@ class DotPlot:
     Attributes:
         rows: name, code and drawing.
         key: mark and label of each arm.
+        wide: room for names that are longer than those of languages.
     """
 
     block: ClassVar[str] = "dots"
@@ -97,6 +98,7 @@ class DotPlot:
     rows: tuple[tuple[str, str, Markup], ...]
     key: tuple[tuple[Markup, str], ...]
     source: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
