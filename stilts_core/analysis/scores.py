@@ -73,6 +73,10 @@ class Scores:
     targets: tuple[TargetScores, ...]
     fingerprints: tuple[str, ...] = ()
 
+    def asks_for(self, e: int, c: int) -> bool:
+        """Whether the encoder has the curriculum at all."""
+        return any(bool((target.run[e, c] >= 0).any()) for target in self.targets)
+
     def target(self, name: str) -> TargetScores:
         return next(target for target in self.targets if target.target == name)
 
