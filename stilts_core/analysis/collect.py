@@ -85,7 +85,7 @@ def files(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]
             for question in questions
             for one in question.tables
         },
-        **typeset(page, formats, methods_of_study(collected, names)),
+        **typeset(page, formats, methods_of_study(collected, names) if formats else None),
         "references.bib": references(collected, names),
         "report.html": render_page(page).encode(),
     }
@@ -127,7 +127,7 @@ def report(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes
     joined = join_studies([collected], collected.imports) if collected.imports else ()
     page = _with_imports(build_page(collected, questions), joined)
     return {
-        **typeset(page, formats, methods_of_study(collected, names)),
+        **typeset(page, formats, methods_of_study(collected, names) if formats else None),
         "references.bib": references(collected, names),
         "report.html": render_page(page).encode(),
     }
