@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from stilts_core.analysis.evidence import Evidence, find_evidence
-from stilts_core.analysis.frame import Frame, frame_of
+from stilts_core.analysis.frame import Frame, concatenated, frame_of, rows_of
 from stilts_core.analysis.gaps import Gap, find_gaps
 from stilts_core.analysis.member import Member
 from stilts_core.analysis.outcomes import SampleOf, no_samples
 from stilts_core.analysis.reference import Beside, beside
-from stilts_core.analysis.rows import LanguageResult, language_notes, language_results, reading_rows, result_rows
+from stilts_core.analysis.rows import LanguageResult, language_notes, language_results, reading_rows, result_frame
 from stilts_core.analysis.scores import Scores, scores_of
 from stilts_core.analysis.summary import Summary, summarise
 from stilts_core.analysis.table import ResultRow
@@ -31,7 +31,7 @@ class Collected:
         manifests: fingerprint → manifest of the committed stages of the plan.
         results: fingerprint of an evaluate stage → its results by language.
         notes: fingerprint of an evaluate stage → what it said of a language.
-        frame: the rows as columns.
+        frame: the long table.
         imports: tables from other systems beside the study; no other attribute holds anything of them.
     """
 
@@ -39,7 +39,6 @@ class Collected:
     manifests: Mapping[str, Manifest]
     results: Mapping[str, Mapping[str, LanguageResult]]
     notes: Mapping[str, Mapping[str, str]]
-    rows: tuple[ResultRow, ...]
     frame: Frame
     scores: Scores
     summary: tuple[Summary, ...]
@@ -47,6 +46,11 @@ class Collected:
     evidence: Evidence
     beside: tuple[Beside, ...]
     imports: tuple[Member, ...] = ()
+
+    @property
+    def rows(self) -> tuple[ResultRow, ...]:
+        """The long table row by row; for few of them."""
+        return tuple(rows_of(self.frame))
 
 
 Samples = Callable[[Mapping[str, Manifest], Scores, Mapping[str, str]], SampleOf]
@@ -76,8 +80,11 @@ def gather(
     evaluated = [stage.fingerprint for stage in plan.stages if stage.kind is StageKind.EVALUATE]
     results = {name: language_results(mine[name]) for name in evaluated if name in mine}
     notes = {name: language_notes(mine[name]) for name in evaluated if name in mine}
-    rows = (*result_rows(plan, results), *reading_rows(plan, mine), *(costs(mine) if costs else ()))
-    scores = scores_of(plan.name, plan.protocol, plan.cells, rows)
+    others = (*reading_rows(plan, mine), *(costs(mine) if costs else ()))
+    frame = result_frame(plan, results)
+    if others:
+        frame = concatenated([frame, frame_of(others)])
+    scores = scores_of(plan.name, plan.protocol, plan.cells, frame)
     study = _study(plan)
     tasks = {cell.target: cell.task or cell.target for cell in plan.cells}
     sample_of = samples(mine, scores, tasks) if samples else no_samples
@@ -87,14 +94,13 @@ def gather(
         plan=plan,
         manifests=mine,
         results=results,
-        rows=rows,
-        frame=frame_of(rows),
+        frame=frame,
         scores=scores,
         summary=summarise(scores),
         notes=notes,
         gaps=find_gaps(plan, mine.keys(), results, gaps or {}, notes),
         evidence=evidence,
-        beside=beside(references, scores, evidence.best, rows),
+        beside=beside(references, scores, evidence.best, frame),
     )
 
 
