@@ -24,7 +24,7 @@ from stilts_core.storage.base import ContentError, Store
 from stilts_core.storage.keys import check_key
 from stilts_core.storage.manifest import Manifest, Withdrawn, manifest_key
 from stilts_core.storage.parallel import bounded_map
-from stilts_core.storage.repair import DamagedStageError
+from stilts_core.storage.repair import DamagedStageError, how_to_repair
 
 _READERS = 16  # manifests at once
 _DOCUMENT: TypeAdapter[Manifest | Withdrawn] = TypeAdapter(Annotated[Manifest | Withdrawn, Field(discriminator="kind")])
@@ -66,10 +66,11 @@ class Head:
             )
         if self.problem:
             raise DamagedStageError(
-                f"{store.uri}/{self.key} {self.problem}.",
+                f"Stage {self.fingerprint[:12]}: {store.uri}/{self.key} {self.problem}.",
                 fingerprint=self.fingerprint,
                 attempt=None,
                 found={self.key: self.problem},
+                hint=how_to_repair(store.uri),
             )
         return self.manifest
 
