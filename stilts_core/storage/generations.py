@@ -130,7 +130,12 @@ def read_manifests(store: Store, fingerprints: Iterable[str]) -> dict[str, Manif
     Raises:
         StorageError: as `read_manifest`.
     """
-    found = {head.fingerprint: head.require(store) for head in read_heads(store, fingerprints)}
+    return manifests_of(store, read_heads(store, fingerprints))
+
+
+def manifests_of(store: Store, heads: Iterable[Head]) -> dict[str, Manifest]:
+    """As `read_manifests`, of what was read already."""
+    found = {head.fingerprint: head.require(store) for head in heads}
     return {fingerprint: manifest for fingerprint, manifest in found.items() if manifest is not None}
 
 
