@@ -21,7 +21,28 @@ def main() -> int:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--training", action="store_true", help="only kills, and only of the trainings")
     which.add_argument("--damage", action="store_true", help="what has committed is damaged, too")
+    which.add_argument("--sample-study", action="store_true", help="instead, the sample study on S3 that fails")
     options = parser.parse_args()
+    return sample_study(options.first) if options.sample_study else schedules(options)
+
+
+def sample_study(seed: int) -> int:
+    """The sample study on a store that fails now and then."""
+    from faults.sample_study import try_sample_study
+
+    root = Path(tempfile.mkdtemp(prefix="stilts-faults-"))
+    try:
+        broken = try_sample_study(root, seed)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    for line in broken:
+        print(f"!! {line}")
+    print("BROKEN" if broken else "held: the results are those of a folder, byte for byte")
+    return 1 if broken else 0
+
+
+def schedules(options: argparse.Namespace) -> int:
+    """The small study, once for each seed."""
     from faults.schedule import damage_schedule, schedule_of, training_schedule
     from faults.trial import try_schedule, undisturbed
     from stilts_core.training.engine import preload

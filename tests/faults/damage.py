@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,39 +38,46 @@ def watch_users(folder: Callable[[], Path]) -> None:
     run.materialise = watched  # type: ignore[attr-defined]
 
 
-def damage(folder: Path, store: Store, fault: Fault, fingerprint: str, where: str) -> dict[str, Any] | None:
-    """Damage what a stage has committed, once.
+def damage(
+    folder: Path, store: Store, fault: Fault, fingerprint: str, where: str, note: Callable[[dict[str, Any]], None]
+) -> None:
+    """Damage what a stage has committed, once, unless that cannot be done now.
 
     Args:
         store: in which nothing is injected.
         where: the effect, in words.
-
-    Returns:
-        What was done, for the record of all processes; None where it could not be done now.
+        note: takes what was done, for the record of all processes.
     """
     with _alone(folder):
         fired = folder / "fired" / fault.name
-        if fired.exists():
-            return None
         head = read_head(store, fingerprint)
-        if head.manifest is None or (fault.kind not in OF_MANIFEST and _used(folder, store, fingerprint)):
-            return None
-        name = "" if fault.kind in OF_MANIFEST else _choose(head.manifest, fault.place)
-        key = attempt_prefix(fingerprint, head.manifest.attempt) + name if name else head.key
+        if fired.exists() or head.manifest is None:
+            return
+        key, name = head.key, ""
+        if fault.kind not in OF_MANIFEST:
+            prefix = attempt_prefix(fingerprint, head.manifest.attempt)
+            done = {each["damages"] for each in damages_of(read_record(folder))}
+            names = sorted(n for n, record in head.manifest.files.items() if record.size and prefix + n not in done)
+            if not names or _used(folder, store, fingerprint):
+                return
+            name = names[int(fault.place * len(names))]
+            key = prefix + name
         data = _damaged(store.read(key), fault)
         if data is None:
             store.delete(key)
         else:
             store.put(key, data)
         fired.write_text(f"{fault.describe()}: {where}: {key}")
-        return {
-            "damages": key,
-            "fingerprint": fingerprint,
-            "generation": head.generation,
-            "attempt": head.manifest.attempt.folder,
-            "file": name,
-            "sha256": None if data is None else hashlib.sha256(data).hexdigest(),
-        }
+        note(
+            {
+                "damages": key,
+                "fingerprint": fingerprint,
+                "generation": head.generation,
+                "attempt": head.manifest.attempt.folder,
+                "file": name,
+                "sha256": None if data is None else hashlib.sha256(data).hexdigest(),
+            }
+        )
 
 
 def wait_for_users(folder: Path, seconds: float) -> None:
@@ -123,11 +131,6 @@ def amiss(heads: Iterable[Head], damages: Sequence[Mapping[str, Any]]) -> list[s
     return wrong
 
 
-def _choose(manifest: Manifest, place: float) -> str:
-    names = sorted(name for name, record in manifest.files.items() if record.size)
-    return names[int(place * len(names))]
-
-
 def _damaged(data: bytes, fault: Fault) -> bytes | None:
     at = int(fault.place * (len(data) - 2))  # a manifest ends with a brace and the end of a line
     match fault.kind:
@@ -159,6 +162,11 @@ def _alone(folder: Path) -> Iterator[None]:
     with (folder / "damage.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def read_record(folder: Path) -> list[dict[str, Any]]:
+    """What all processes have noted."""
+    return [json.loads(line) for line in (folder / "effects.jsonl").read_text().splitlines()]
 
 
 def damages_of(record: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

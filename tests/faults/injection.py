@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from faults.damage import damage, watch_users
+from faults.damage import damage, read_record, watch_users
 from faults.schedule import Damage, Fault, Kind
 from stilts_core.engine.driver import Driver
 from stilts_core.engine.local.backend import LocalBackend
@@ -125,11 +125,10 @@ def strike(fault: Fault, folder: Path, direct: StoreSettings, stages: Mapping[st
         return
     _unseen.on = True
     try:
-        done = damage(folder, open_store(direct.uri or "", direct.s3), fault, stages[fault.stage], where)
+        store = open_store(direct.uri or "", direct.s3)
+        damage(folder, store, fault, stages[fault.stage], where, lambda document: note(document, folder))
     finally:
         _unseen.on = False
-    if done is not None:
-        note(done, folder)
 
 
 def _strike(fault: Fault, call: str, key: str) -> None:
@@ -163,8 +162,7 @@ def _strike(fault: Fault, call: str, key: str) -> None:
 
 def _committed(manifest: str) -> bool:
     """As the record of all processes has it, so that the look is no effect itself."""
-    lines = (_Here.folder / "effects.jsonl").read_text().splitlines()
-    return any(json.loads(line).get("created") == manifest for line in lines)
+    return any(each.get("created") == manifest for each in read_record(_Here.folder))
 
 
 def _watched(name: str, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from collections import Counter
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from faults import small_study
-from faults.damage import amiss, damages_of, is_loss, still_there, wait_for_users
+from faults.damage import amiss, damages_of, is_loss, read_record, still_there, wait_for_users
 from faults.drivers import start_doctor, start_driver
 from faults.injection import strike
 from faults.remote import injected, s3_store
@@ -64,7 +63,7 @@ def undisturbed(folder: Path) -> tuple[Results, list[Effect]]:
     settings = StoreSettings(uri=str(folder / "store"))
     if start_driver(folder, settings, (), 0, settings).wait(PATIENCE_SECONDS):
         raise RuntimeError(f"the undisturbed study failed; see {folder}")
-    effects = [Effect(**each) for each in _record(folder) if "role" in each]
+    effects = [Effect(**each) for each in read_record(folder) if "role" in each]
     return results(open_store(settings.uri or "")), effects
 
 
@@ -152,7 +151,7 @@ def _ask_the_doctor(folder: Path, direct: StoreSettings) -> tuple[list[str], int
         What did not hold, and how many damages were found before and by the doctor.
     """
     store = open_store(direct.uri or "", direct.s3)
-    done = damages_of(_record(folder))
+    done = damages_of(read_record(folder))
     heads = {head.fingerprint: head for head in read_heads(store, small_study.fingerprints().values())}
     hidden = [each for each in done if still_there(each, heads[each["fingerprint"]])]
     number = len(list(folder.glob("doctor-*.log")))
@@ -170,7 +169,7 @@ def _ask_the_doctor(folder: Path, direct: StoreSettings) -> tuple[list[str], int
 
 def _check(folder: Path, store: Store, wanted: Results) -> list[str]:
     broken = []
-    record = _record(folder)
+    record = read_record(folder)
     damages = damages_of(record)
     created = Counter(each["created"] for each in record if "created" in each)
     created.subtract(each["damages"] for each in damages if is_loss(each))  # as if it had never been there
@@ -221,8 +220,3 @@ def _differences(found: Results, wanted: Results) -> Iterable[str]:
             here, there = found.get(label, {}).get(what), wanted[label][what]
             if here != there:
                 yield f"the {what} of {label} differ from the undisturbed run: {here} and {there}"
-
-
-def _record(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "effects.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
