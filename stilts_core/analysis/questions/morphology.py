@@ -6,9 +6,9 @@ The gain of a language at one size and target, meaned over the curricula, is mod
            + fertility + (1 + size | language)
 
 with the size in doublings of the parameters around their mean, and text the amount of the language in pretraining:
-what the table says of an encoder (metric ``pretraining_tokens``), else the language's part of CC-100 in GiB. A covariate
-that is the same for all languages is left out. Fertility is held constant where nine tenths of the languages have it;
-the others are then left out. The effects of encoder × target take up what a run does to all languages, so that the
+what the table says of an encoder (metric ``pretraining_tokens``), else the language's part of CC-100 in GiB. What is
+the same for all languages is left out. Fertility is held constant where nine tenths of the languages have it; the
+others are then left out. The effects of encoder × target take up what a run does to all languages, so that the
 noise of seeds, common to them, is not in the comparison. Languages are the units of evidence, not rows: the model is
 fitted by restricted maximum likelihood (statsmodels ``MixedLM``), and its intervals use t quantiles with the degrees of
 freedom of the languages. Each family is left out in turn. Where the languages at hand can't answer, that is the answer.
