@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from stilts_core.analysis import summary, table, tables
 from stilts_core.analysis.collected import Collected, gather
+from stilts_core.analysis.costs import cost_rows
 from stilts_core.analysis.evidence_tables import evidence_files
 from stilts_core.analysis.frame import frame_of
 from stilts_core.analysis.outcomes import SampleOf, samples_of
@@ -13,6 +14,7 @@ from stilts_core.analysis.questions import answers
 from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import render
 from stilts_core.analysis.scores import Scores
+from stilts_core.analysis.table import ResultRow
 from stilts_core.planning.plan import Plan
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import read_manifests
@@ -31,7 +33,10 @@ def read(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> Col
     def samples(manifests: Mapping[str, Manifest], scores: Scores, tasks: Mapping[str, str]) -> SampleOf:
         return samples_of(store, manifests, scores, tasks)
 
-    return gather(plan, read_manifests(store, [stage.fingerprint for stage in plan.stages]), gaps, samples)
+    def costs(manifests: Mapping[str, Manifest]) -> tuple[ResultRow, ...]:
+        return cost_rows(store, plan, manifests)
+
+    return gather(plan, read_manifests(store, [stage.fingerprint for stage in plan.stages]), gaps, samples, costs)
 
 
 def files(collected: Collected) -> dict[str, bytes]:

@@ -47,12 +47,16 @@ class Collected:
 Samples = Callable[[Mapping[str, Manifest], Scores, Mapping[str, str]], SampleOf]
 """From manifests, scores and the tasks of the targets to the outcomes of single examples."""
 
+Costs = Callable[[Mapping[str, Manifest]], tuple[ResultRow, ...]]
+"""From manifests to the rows of what forward passes cost."""
+
 
 def gather(
     plan: Plan,
     manifests: Mapping[str, Manifest],
     gaps: Mapping[str, str] | None = None,
     samples: Samples | None = None,
+    costs: Costs | None = None,
 ) -> Collected:
     """Computes the tables; no input but what ``samples`` reads, no output.
 
@@ -61,13 +65,14 @@ def gather(
         manifests: those of its stages that have committed; others are left alone.
         gaps: fingerprint of a stage → a sentence why it has not committed.
         samples: finds the outcomes of single examples; without it intervals are over seeds alone.
+        costs: reads what was measured of the models' costs.
     """
     mine = {stage.fingerprint: manifests[stage.fingerprint] for stage in plan.stages if stage.fingerprint in manifests}
     evaluated = [stage.fingerprint for stage in plan.stages if stage.kind is StageKind.EVALUATE]
     results = {name: language_results(mine[name]) for name in evaluated if name in mine}
     notes = {name: language_notes(mine[name]) for name in evaluated if name in mine}
     study = _study(plan)
-    rows = (*result_rows(plan, results), *stage_rows(plan, study, mine))
+    rows = (*result_rows(plan, results), *stage_rows(plan, study, mine), *(costs(mine) if costs else ()))
     scores = scores_of(plan.name, plan.protocol, plan.cells, rows)
     tasks = {cell.target: cell.task or cell.target for cell in plan.cells}
     sample_of = samples(mine, scores, tasks) if samples else no_samples

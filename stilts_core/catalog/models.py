@@ -28,7 +28,7 @@ class Head(StrEnum):
     CHOICE = "choice"  # a context and several continuations, one of them right
     TAGGING = "tagging"  # words, a label each
     MLM = "mlm"  # text, masked tokens restored
-    RETRIEVAL = "retrieval"  # sentence pairs, found by the encoder alone
+    RETRIEVAL = "retrieval"  # texts and what they look for, found by the encoder alone; trained, a dual encoder
 
 
 class Metric(StrEnum):
@@ -132,7 +132,9 @@ class Source(Frozen):
         "parallel-lines",
         "bucc",
         "lareqa-json",
+        "squad-sentences",
         "mewslix-jsonl",
+        "mewslix-pairs",
         "text-lines",
         "table",
         "choices-jsonl",
@@ -258,6 +260,10 @@ class Hyper(Frozen):
         evaluate_every: optimiser steps between evaluations on the development sample; 0: once an epoch, or without
             patience at the end alone.
         dev_examples: size of the seeded development sample.
+        pool: retrieval: so many examples of a batch, one after another, are told apart from each other: an example's
+            right answer from those of the others. None: all of the batch. Machine and micro-batch do not matter.
+        scale: retrieval: what cosines are multiplied with before the softmax, one over its temperature. XTREME-R's is a
+            weight that begins at 100 and, at its learning rate, cannot leave it by as much as 1 %; here it stays there.
     """
 
     learning_rate: PositiveFloat = 1e-5
@@ -278,18 +284,22 @@ class Hyper(Frozen):
     evaluate_every: Annotated[int, Field(ge=0)] = 0
     dev_examples: PositiveInt = 500
     mlm_probability: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    pool: Annotated[int, Field(ge=2)] | None = None
+    scale: PositiveFloat = 100.0
 
 
 class Retrieval(Frozen):
-    """How a sentence becomes a vector for retrieval without training.
+    """How a sentence becomes a vector for retrieval.
 
     Attributes:
-        pooling: mean over the tokens, or the first token.
+        pooling: mean over the tokens, or what stands for an input in the architecture (`cls`), without training.
         layers: number of encoder layers → hidden state that is scored as the result (0 is the embedding output).
         layer_share: the hidden state for other depths, as a share of the layers, rounded.
+        trained: the pooling of a dual encoder, in training and after it; its vectors are those of the last state.
     """
 
     pooling: Literal["mean", "cls"] = "mean"
+    trained: Literal["mean", "cls"] = "cls"
     layers: dict[int, int] = {}
     layer_share: Annotated[float, Field(gt=0, le=1)] = 0.6
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PROGRESS_SECONDS = 30.0
 _NEWS = 200
 _STYLES = {State.DONE: "green", State.FAILED: "bold red", State.BLOCKED: "red", State.CANCELLED: "yellow"}
-_SHORT = {"prepare": 0, "pretrain": 1, "train": 2, "evaluate": 3}
+_SHORT = {"prepare": 0, "pretrain": 1, "train": 2, "evaluate": 3, "measure": 4}
 
 
 @dataclass

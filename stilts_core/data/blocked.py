@@ -100,7 +100,7 @@ class _Collected:
 
     def target(self, target: Target, who: str) -> None:
         task = self._catalogue.task(target.task)
-        for trained in self._catalogue.training_tasks(task):
+        for trained in self._catalogue.training_tasks(task) if target.training else ():
             if trained.train or trained.parts:
                 self.train(trained, None, who)
         if target.translate_train:

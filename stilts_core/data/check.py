@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Split, Task
+from stilts_core.catalog.models import Head, Split, Task
 from stilts_core.data.blocked import Blocked, Needs, blocked
 from stilts_core.data.coverage import SPLITS, FileState, Survey
 from stilts_core.data.root import DataRoot
@@ -121,14 +121,16 @@ def _wanted(task: Task, split: Split, needs: Needs) -> tuple[str, ...]:
     scored = needs.scoring.get(task.name, {})
     asked = [language for language, asked_for in scored.items() if asked_for == split]
     if split == "dev":
-        trained = ["en"] if task.name in needs.training and _has_english(task) else []
+        trained = ["en"] if task.name in needs.training and _chosen_by(task) else []
         return tuple(dict.fromkeys((*trained, *asked)))
     return tuple(asked)
 
 
-def _has_english(task: Task) -> bool:
-    """Whether a development set in English has a place among the task's."""
-    return any(source.languages is None or "en" in source.languages for source in task.dev)
+def _chosen_by(task: Task) -> bool:
+    """Whether the best weights are chosen by a development set in English that has a place among the task's."""
+    return task.head is not Head.RETRIEVAL and any(
+        source.languages is None or "en" in source.languages for source in task.dev
+    )
 
 
 def _file(state: FileState) -> dict[str, Any]:

@@ -23,7 +23,8 @@ Columns by head, with T tokens, F features and E examples:
                       second one; beside the columns of classification, choice and span
     mlm               none; a parallel dataset has group (E): equal for translations of each other
     retrieval         side (E): 0 for the foreign sentence, 1 for the English one; or 0 for what looks for others, 1 for
-                      what is looked for
+                      what is looked for; of a training set also answer (E): what an example looks for stands so many
+                      examples after it, 0 where there is nothing
 """
 
 from __future__ import annotations

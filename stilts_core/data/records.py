@@ -95,6 +95,10 @@ class SearchRecord:
     context: str | None = None
     raw: str | None = None
 
+    @property
+    def has_gold(self) -> bool:
+        return self.keys is not None
+
 
 @dataclass(frozen=True, slots=True)
 class TextRecord:

@@ -24,8 +24,8 @@ class Items:
     """What a training of one task draws from: examples, or for spans and tags features.
 
     Attributes:
-        index: the examples or features, (N,).
-        lengths: padded tokens that one of them takes, all choices of an example together, (N,).
+        index: the examples or features, (N,); for retrieval those that look for something.
+        lengths: padded tokens that one of them takes, all choices of an example together, or both sides, (N,).
     """
 
     dataset: Dataset
@@ -42,6 +42,9 @@ class Items:
         counts = ranges[examples + 1] - ranges[examples]
         features = np.repeat(ranges[examples] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
         lengths = dataset.lengths[features]
+        if dataset.head is Head.RETRIEVAL:  # a feature is an example
+            looking = features[dataset.columns["answer"][features] > 0]
+            return cls(dataset, looking, dataset.lengths[looking] + dataset.lengths[answers_of(dataset, looking)])
         if dataset.head is not Head.CHOICE:
             return cls(dataset, features, lengths)
         if not len(examples):
@@ -59,6 +62,11 @@ def features_of(dataset: Dataset, items: Array) -> Array:
         return items
     ranges = dataset.feature_ranges
     return np.concatenate([np.arange(ranges[i], ranges[i + 1]) for i in items])
+
+
+def answers_of(dataset: Dataset, looking: Array) -> Array:
+    """The examples that others look for, in a training set of retrieval."""
+    return looking + dataset.columns["answer"][looking]
 
 
 def labelled_units(dataset: Dataset, items: Array) -> int:
@@ -105,6 +113,14 @@ def training_tensors(dataset: Dataset, items: Array, device: torch.device) -> di
         case Head.MLM | Head.RETRIEVAL:
             raise ValueError(f"{dataset.head} has no labels of its own")
     return to_device(batch, device)
+
+
+def sides_tensors(dataset: Dataset, looking: Array, device: torch.device) -> dict[str, Tensor]:
+    """Both sides of retrieval: `input_tensors` of what looks for something, and ``other_…`` of what it looks for."""
+    batch = input_tensors(dataset, looking, torch.device("cpu"))
+    other = input_tensors(dataset, answers_of(dataset, looking), torch.device("cpu"))
+    names = {"input_ids": "other_ids", "mask": "other_mask", "segments": "other_segments"}
+    return to_device({**batch, **{names[name]: tensor for name, tensor in other.items()}}, device)
 
 
 def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:

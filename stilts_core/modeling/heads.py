@@ -131,6 +131,53 @@ class MaskedHead(nn.Module):
         return functional.cross_entropy(self(states[at], embeddings).float(), label[at], reduction="sum")
 
 
+class DualHead(nn.Module):
+    """Texts and what they look for, told apart by their vectors: one encoder for both sides, and no weights of its own.
+
+    A vector is what stands for an input in the last hidden state, with length 1. A text's loss is the cross-entropy of
+    the softmax over scaled cosines to what the texts of its pool look for (van den Oord et al. 2018, equation 4), in
+    this one direction. Another text of the pool may look for the same thing, which is then left out: it is no wrong
+    answer. XTREME-R knows no such exception, and puts BERT's pooler, a dense layer and tanh, before the normalisation.
+    Without one, what is scored is a hidden state, as it is for an encoder that was not trained.
+
+    Args:
+        pooling: what stands for an input.
+    """
+
+    def __init__(self, pooling: Pooling = "first") -> None:
+        super().__init__()
+        self.pooling: Pooling = pooling
+
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+        """States (B, L, H), and the mask where there is padding → vectors (B, H) of length 1, in fp32."""
+        return functional.normalize(pool(states, mask, self.pooling).float(), dim=-1)
+
+    def loss(self, vectors: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Summed loss of a batch of whole pools, as `losses`: its ``pools`` and ``things`` (B,), and ``scale``.
+
+        Args:
+            vectors: of both sides, (B, 2, H).
+        """
+        with torch.autocast(vectors.device.type, enabled=False):  # scaled cosines need all their digits
+            losses = self.losses(vectors[:, 0], vectors[:, 1], batch["pools"], batch["things"], float(batch["scale"]))
+        return losses.sum()
+
+    @staticmethod
+    def losses(looking: Tensor, answers: Tensor, pools: Tensor, things: Tensor, scale: float) -> Tensor:
+        """The loss of each text.
+
+        Args:
+            looking, answers: vectors of the texts, and of what each looks for, (N, H).
+            pools: number of each text's pool, (N,).
+            things: number of what each looks for: equal ones are the same, (N,).
+            scale: of the cosines.
+        """
+        own = torch.eye(len(pools), dtype=torch.bool, device=pools.device)
+        rivals = (pools.unsqueeze(1) == pools) & (things.unsqueeze(1) != things)
+        scores = (looking @ answers.T * scale).masked_fill(~(own | rivals), -torch.inf)
+        return functional.cross_entropy(scores, torch.arange(len(pools), device=pools.device), reduction="none")
+
+
 def new_head(
     head: Head,
     *,
@@ -162,7 +209,7 @@ def new_head(
         case Head.MLM:
             module = MaskedHead(hidden, vocabulary, width or hidden)
         case Head.RETRIEVAL:
-            raise ValueError("retrieval has no head: it uses the encoder alone")
+            module = DualHead(pooling)
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=0.02)

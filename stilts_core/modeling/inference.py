@@ -171,17 +171,24 @@ class Inference:
         return out, gold, top
 
     def pooled_states(
-        self, encoder: nn.Module, dataset: Dataset, pooling: str, *, keep: Collection[int] | None = None
+        self,
+        encoder: nn.Module,
+        dataset: Dataset,
+        pooling: str,
+        *,
+        keep: Collection[int] | None = None,
+        features: Array | None = None,
     ) -> list[Array | None]:
         """Every hidden state of every feature as one vector: layers + 1 arrays of (F, H), fp32.
 
         Args:
             pooling: ``mean`` over the tokens, or ``cls``: what stands for an input in the encoder's architecture.
             keep: the states that are wanted; None stands in the place of the others. Default: all.
+            features: those that are wanted; the vectors of the others are 0. Default: all.
         """
         how = "mean" if pooling == "mean" else encoder_traits(encoder).sentence_pooling(encoder_config(encoder))
         out: list[Array | None] | None = None
-        for rows, batch in self._batches(dataset, None, model=encoder):
+        for rows, batch in self._batches(dataset, features, model=encoder):
             states = self.recall(lambda: _pooled(encoder, batch, how, keep))  # noqa: B023
             if out is None:
                 out = [

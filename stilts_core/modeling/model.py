@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from stilts_core.catalog.encoders import Pooling
 from stilts_core.catalog.models import Head
 from stilts_core.errors import IncompatibleCheckpointError, MissingInputError
 from stilts_core.modeling.encoder import encode, encoder_config, encoder_traits, load_encoder
-from stilts_core.modeling.heads import MaskedHead, new_head
+from stilts_core.modeling.heads import DualHead, MaskedHead, new_head
 
 HEADS_FILE = "heads.safetensors"
 HEADS_RECORD = "heads.json"
@@ -39,6 +40,10 @@ class TaskModel(nn.Module):
     def forward(self, task: int, batch: Mapping[str, Tensor]) -> Tensor:
         """The summed loss of one micro-batch of the task with that index.
 
+        A dual encoder gives its vectors (B, 2, H), and the loss where the batch holds whole pools. Where it holds a
+        part of them, the loss is the sum of its ``loss`` (B,), with the gradient of the product of the vectors with its
+        ``gradient`` (B, 2, H): `training.dual` makes these from the vectors of all parts.
+
         Where there are several tasks, the other heads join with a weight of zero: every parameter then gets a gradient
         at every step, which is what keeps the optimiser's steps equal under all ZeRO stages.
         """
@@ -46,6 +51,16 @@ class TaskModel(nn.Module):
         head = self.heads[task]
         if isinstance(head, MaskedHead):
             loss: Tensor = head.loss(states, batch, self.embeddings)
+        elif isinstance(head, DualHead):
+            other = encode(self.encoder, batch["other_ids"], batch.get("other_mask"), batch.get("other_segments"))
+            vectors = torch.stack((head(states, batch.get("mask")), head(other, batch.get("other_mask"))), dim=1)
+            if "gradient" in batch:
+                change = (vectors * batch["gradient"]).sum()
+                loss = batch["loss"].sum() + change - change.detach()
+            elif "pools" in batch:
+                loss = head.loss(vectors, batch)
+            else:
+                return vectors
         else:
             loss = head.loss(states, batch)  # type: ignore[operator]
         for idle in (other for i, other in enumerate(self.heads) if i != task):
@@ -55,8 +70,14 @@ class TaskModel(nn.Module):
         return loss
 
 
-def new_task_model(encoder: nn.Module, tasks: Sequence[tuple[Head, int]], seed: int) -> TaskModel:
-    """The encoder with fresh heads, ``(kind, number of labels)`` each; the seed decides their weights alone."""
+def new_task_model(
+    encoder: nn.Module, tasks: Sequence[tuple[Head, int]], seed: int, *, pooling: Pooling | None = None
+) -> TaskModel:
+    """The encoder with fresh heads, ``(kind, number of labels)`` each; the seed decides their weights alone.
+
+    Args:
+        pooling: what stands for an input, where it is not what does in the encoder's architecture.
+    """
     traits, config = encoder_traits(encoder), encoder_config(encoder)
     words: Tensor = encoder.get_input_embeddings().weight  # type: ignore[operator]
     with torch.random.fork_rng(devices=[]):
@@ -69,7 +90,7 @@ def new_task_model(encoder: nn.Module, tasks: Sequence[tuple[Head, int]], seed: 
                 labels=labels,
                 vocabulary=words.shape[0],
                 width=words.shape[1],
-                pooling=traits.sentence_pooling(config),
+                pooling=pooling or traits.sentence_pooling(config),
             )
             for head, labels in tasks
         ]

@@ -15,7 +15,7 @@ from statistics import median
 
 from stilts_core.catalog.models import Hyper
 from stilts_core.planning.plan import DataFile, EncoderSource, Plan, Stage, StageKind
-from stilts_core.spec.study import Pretraining
+from stilts_core.spec.study import Measure, Pretraining
 
 BASE_BODY = 85_000_000
 """Parameters of a base encoder's 12 layers of 768, embeddings left out: taken where nothing is known."""
@@ -66,7 +66,9 @@ _DENSITY: Mapping[str, _Density] = {
     "conllu": _Density(900, 22),
     "bucc": _Density(140, 30),
     "lareqa-json": _Density(230, 180),
+    "squad-sentences": _Density(350, 220),
     "mewslix-jsonl": _Density(2500, 60),
+    "mewslix-pairs": _Density(2500, 110),
     "parallel-lines": _Density(45, 14),
     "text-lines": _Density(120, 32),
     "xcopa-jsonl": _Density(200, 60),
@@ -147,6 +149,18 @@ def train_work(sets: Iterable[Amount], hyper: Hyper, batch_sizes: Iterable[int],
 
 def evaluate_work(data: Amount, body: float) -> float:
     return _INFER * body * data.tokens
+
+
+def measure_work(measure: Measure, languages: int, bodies: Iterable[float]) -> float:
+    """The forward passes of a measurement, in sentences of the usual length."""
+    passes = measure.blocks * (measure.passes + measure.warmup) * len(measure.precisions)
+    conditions = languages * (len(measure.lengths) + 2 + len(measure.exits))
+    return _INFER * passes * conditions * sum(measure.batches) * _USUAL.tokens * sum(bodies)
+
+
+def exits_work(examples: int, evaluation: float, body: float) -> float:
+    """One pass over the training examples and one over the evaluation's (its work, given)."""
+    return _INFER * body * examples * _USUAL.tokens + evaluation
 
 
 @dataclass(frozen=True, slots=True)

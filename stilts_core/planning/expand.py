@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import LARGE_LAYERS, Head, Hyper, Metric, Protocol, Task
+from stilts_core.catalog.models import LARGE_LAYERS, Head, Hyper, Metric, Protocol, Retrieval, Task
 from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.planning import estimate, settings
 from stilts_core.planning.graph import Graph
 from stilts_core.planning.lineage import Seen, provenance_notes, zero_shot_notes
+from stilts_core.planning.measuring import add_measurements
 from stilts_core.planning.plan import (
     UNCAPPED,
     Cell,
@@ -86,17 +87,20 @@ class _Expansion:
         locator = Locator(data, catalogue, study.spec.data.root, study.spec.benchmark)
         self._preparation = Preparation(self._graph, locator, catalogue, self._protocol.long_tagging)
         self._cuts: dict[str, dict[str, int]] = {}
+        self._bodies: dict[str, float] = {}
         # Shared objects are written into fingerprints once, so equal settings must be one object.
         self._hypers: dict[tuple[int, Head | None, int], tuple[Resolved, Hyper | None, Hyper]] = {}
         self._train_tasks: dict[tuple[str, int], TrainTask] = {}
-        self._scorings: dict[tuple[str, int, str | None], EvaluateParams] = {}
+        self._scorings: dict[tuple[str, int, str | None, bool], EvaluateParams] = {}
 
     def plan(self) -> Plan:
         cells: list[Cell] = []
         for encoder in self._spec.encoders:
             origin = self._origin(encoder)
+            self._bodies[encoder.name] = origin.body
             for curriculum in self._spec.curricula:
                 cells += self._arm(origin, curriculum)
+        measurements = add_measurements(self._graph, self._spec, self._catalogue, cells, self._bodies)
         stages = self._graph.stages
         return Plan(
             name=self._study.metadata.name,
@@ -105,6 +109,7 @@ class _Expansion:
             study=self._study.model_dump(mode="json"),
             stages=stages,
             cells=tuple(cells),
+            measurements=measurements,
             notes=(*self._notes(), *zero_shot_notes(cells), *reuse_notes(stages)),
         )
 
@@ -148,10 +153,11 @@ class _Expansion:
     ) -> list[Cell]:
         task = self._catalogue.task(target.task)
         resolved = self._resolve(settings.of_target(target, self._catalogue, curriculum.name, origin.name))
-        evaluation = self._evaluation(origin, task, target, resolved.hyper)
+        trains = settings.trains(target, self._catalogue)
+        evaluation = self._evaluation(origin, task, target, resolved.hyper, trains=trains)
         trainings: tuple[_Training, ...] = ()
         few = None
-        if task.head is not Head.RETRIEVAL:
+        if trains:
             languages = self._target_languages(task, target)
             trainings = self._target_trainings(origin, task, target, resolved, languages)
             few = self._few(origin, curriculum, task, target)
@@ -220,6 +226,8 @@ class _Expansion:
         for use in step.mix:
             subject = settings.of_use(use, self._catalogue, *arm)
             task = self._trained(subject.name)
+            if task.head is Head.RETRIEVAL:
+                raise SpecError(f"{task.name} cannot be a step of a curriculum: a dual encoder is trained as a target.")
             resolved = self._resolve(subject)
             hyper = self._reduced(resolved, task.head, common)
             if task.head is Head.MLM:
@@ -296,32 +304,37 @@ class _Expansion:
 
     def _trained(self, name: str) -> Task:
         task = self._catalogue.training_task(self._catalogue.task(name))
-        if task.head is Head.RETRIEVAL or not (task.train or task.parts):
+        if not (task.train or task.parts):
             raise SpecError(
                 f"{name} has no training set, so nothing can be trained on it.",
-                hint="A retrieval target is evaluated without training; any other task needs `train` or `train_on`.",
+                hint="A retrieval target can do without (`training: false`); others need `train` or `train_on`.",
             )
         return task
 
     # What an evaluation is made of
 
-    def _evaluation(self, origin: Origin, task: Task, target: Target, hyper: Hyper) -> _Evaluation:
+    def _evaluation(self, origin: Origin, task: Task, target: Target, hyper: Hyper, *, trains: bool) -> _Evaluation:
         data, files = self._preparation.evaluation(origin, task, target, hyper)
+        dual = trains and task.head is Head.RETRIEVAL
         return _Evaluation(
-            params=self._evaluate_params(task, hyper.answer_length, None),
+            params=self._evaluate_params(task, hyper.answer_length, None, dual=dual),
             untrained=self._evaluate_params(task, hyper.answer_length, origin.source),
             data=data.stage,
             splits=files.splits,
             work=estimate.evaluate_work(data.amount, origin.body),
         )
 
-    def _evaluate_params(self, task: Task, answer_length: int, encoder: EncoderSource | None) -> EvaluateParams:
-        key = (task.name, answer_length, None if encoder is None else encoder.digest)
+    def _evaluate_params(
+        self, task: Task, answer_length: int, encoder: EncoderSource | None, *, dual: bool = False
+    ) -> EvaluateParams:
+        key = (task.name, answer_length, None if encoder is None else encoder.digest, dual)
         if key in self._scorings:
             return self._scorings[key]
         if task.metric is None:
             raise SpecError(f"{task.name} cannot be a target: it has no metric.")
         retrieval = self._protocol.retrieval_of(task.name) if task.head is Head.RETRIEVAL else None
+        if retrieval is not None and dual:  # what was trained is what is compared: the last state
+            retrieval = Retrieval(pooling=retrieval.trained, layer_share=1.0)
         scoring = self._protocol.scoring
         self._scorings[key] = EvaluateParams(
             task=task.name,
@@ -372,6 +385,7 @@ class _Expansion:
                 null_answers=task.null_answers,
                 metric=task.metric,
                 hyper=hyper,
+                pooling=self._protocol.retrieval_of(task.name).trained if task.head is Head.RETRIEVAL else None,
             )
         return self._train_tasks[key]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Head, Hyper
+from stilts_core.catalog.models import Head, Hyper, Metric
 from stilts_core.planning import settings
 from stilts_core.planning.expand import resolver_of
 from stilts_core.planning.plan import EncoderSource
@@ -14,6 +14,7 @@ from stilts_core.planning.settings import Resolved, Setting, Subject, Value
 from stilts_core.spec.study import Study
 
 _SPANS = ("doc_stride", "question_length", "answer_length")
+_LENGTHS = ("max_length", "question_length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ def explain(study: Study, catalogue: Catalogue, encoders: Mapping[str, EncoderSo
     arms: dict[tuple[str, tuple[tuple[str, Setting], ...]], dict[tuple[str, str], None]] = {}
 
     def add(title: str, subject: Subject, *, of_a_mix: bool = False) -> None:
-        deciding = _deciding(subject, resolver.resolve(subject), of_a_mix)
+        asks = subject.head is Head.RETRIEVAL and catalogue.task(subject.name).metric is Metric.MAP_20
+        deciding = _deciding(subject, resolver.resolve(subject), of_a_mix=of_a_mix, asks=asks)
         arms.setdefault((title, tuple(deciding.items())), {})[subject.encoder, subject.curriculum] = None
 
     pairs = [(encoder.name, curriculum) for encoder in study.spec.encoders for curriculum in study.spec.curricula]
@@ -64,17 +66,27 @@ def explain(study: Study, catalogue: Catalogue, encoders: Mapping[str, EncoderSo
     return tuple(Explanation(title, tuple(found), dict(deciding)) for (title, deciding), found in arms.items())
 
 
-def _deciding(subject: Subject, resolved: Resolved, of_a_mix: bool) -> dict[str, Setting]:
-    """The settings that decide something for the subject, in the order of `Hyper`."""
+def _deciding(subject: Subject, resolved: Resolved, *, of_a_mix: bool, asks: bool) -> dict[str, Setting]:
+    """The settings that decide something for the subject, in the order of `Hyper`.
+
+    Args:
+        asks: its questions and what they look for have lengths of their own.
+    """
     names = list(Hyper.model_fields)
+    spans: tuple[str, ...] = _SPANS
     if subject.head is Head.RETRIEVAL:
-        names = ["max_length"]
+        names = [name for name in names if name not in settings.OF_CHOOSING]
+        spans = ("doc_stride", "answer_length") if asks else _SPANS
+    else:
+        names = [name for name in names if name not in settings.OF_RETRIEVAL]
+    if subject.untrained:
+        names = [name for name in names if name in _LENGTHS]
     if subject.head is None:
         names = [name for name in names if name not in settings.OF_A_TASK]
     if of_a_mix:
         names = [name for name in names if name in settings.OF_A_TASK]
     if subject.head is not Head.SPAN:
-        names = [name for name in names if name not in _SPANS]
+        names = [name for name in names if name not in spans]
     if subject.head is not Head.MLM:
         names = [name for name in names if name != "mlm_probability"]
     return {name: resolved.settings[name] for name in names}

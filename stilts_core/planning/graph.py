@@ -38,6 +38,10 @@ class Graph:
             )
         return fingerprint
 
+    def stage(self, fingerprint: str) -> Stage:
+        """The stage of a fingerprint."""
+        return self._stages[fingerprint]
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         return tuple(self._stages.values())

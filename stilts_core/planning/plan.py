@@ -28,6 +28,7 @@ class StageKind(StrEnum):
     PRETRAIN = "pretrain"
     TRAIN = "train"
     EVALUATE = "evaluate"
+    MEASURE = "measure"
 
 
 KIND_VERSIONS: dict[StageKind, int] = {
@@ -36,6 +37,7 @@ KIND_VERSIONS: dict[StageKind, int] = {
     StageKind.PRETRAIN: 2,
     StageKind.TRAIN: 3,
     StageKind.EVALUATE: 2,
+    StageKind.MEASURE: 1,
 }
 
 
@@ -156,6 +158,7 @@ class TrainTask(Frozen):
     Attributes:
         hyper: what belongs to the task alone (batch size, lengths, development sample); in a mix the other settings
             are those of the step.
+        pooling: of a dual encoder, as in `catalog.models.Retrieval.trained`; None for other heads.
     """
 
     task: str
@@ -164,6 +167,7 @@ class TrainTask(Frozen):
     null_answers: bool = False
     metric: Metric | None = None
     hyper: Hyper
+    pooling: Literal["mean", "cls"] | None = None
     presentational: ClassVar[frozenset[str]] = frozenset({"task"})
 
 
@@ -213,7 +217,71 @@ class EvaluateParams(Frozen):
     encoder: EncoderSource | None = None
 
 
-Params = TokenizerParams | TextParams | TaskParams | PretrainParams | TrainParams | EvaluateParams
+TIMINGS_FILE, BLOCKS_FILE, COSTS_FILE = "timings.parquet", "blocks.parquet", "costs.json"
+
+
+class MeasuredModel(Frozen):
+    """A model that is measured; it is the parent ``model/<index>``.
+
+    Attributes:
+        data: number of the parent ``data/<number>`` that holds its sentences.
+    """
+
+    data: int
+    labels: tuple[str, ...] = ()
+
+
+class CostParams(Frozen):
+    """`measure`: the cost of forward passes, of all models of a target by turns on one machine without other stages.
+
+    Parents ``model/<index>`` and ``data/<number>``. Commits ``timings.parquet`` (a row for each timed pass),
+    ``blocks.parquet`` (memory and energy of each condition in each block) and ``costs.json`` (what is counted). A time
+    is no function of its inputs: what was measured first is kept, and another ``machine`` is measured anew.
+
+    Attributes:
+        exits: shares of the layers, timed on sentences as they come.
+        machine: as in `spec.study.Measure`.
+        languages: whose sentences.
+    """
+
+    what: Literal["cost"] = "cost"
+    task: str
+    models: tuple[MeasuredModel, ...] = Field(min_length=1)
+    languages: tuple[str, ...]
+    precisions: tuple[Literal["fp32", "bf16"], ...]
+    batches: tuple[int, ...]
+    lengths: tuple[int, ...]
+    blocks: int
+    passes: int
+    warmup: int
+    exits: tuple[float, ...] = ()
+    machine: str = ""
+    presentational: ClassVar[frozenset[str]] = frozenset({"task"})
+
+
+class ExitParams(Frozen):
+    """`measure`: what a model knows before its last layer. Parents ``model``, ``train`` and ``data``.
+
+    Trains a classifier on each of some hidden states, with the encoder as it is, and scores it in all languages.
+    Commits ``exits.safetensors`` and ``exits.json``.
+
+    Attributes:
+        shares: of the layers.
+        examples: of the training set, a seeded sample at most.
+    """
+
+    what: Literal["exits"] = "exits"
+    task: str
+    labels: tuple[str, ...] = ()
+    shares: tuple[float, ...] = Field(min_length=1)
+    examples: int
+    seed: int
+    presentational: ClassVar[frozenset[str]] = frozenset({"task"})
+
+
+Params = (
+    TokenizerParams | TextParams | TaskParams | PretrainParams | TrainParams | EvaluateParams | CostParams | ExitParams
+)
 
 
 class Stage(Frozen):
@@ -277,6 +345,29 @@ class Cell(Frozen):
         return language not in self.labelled
 
 
+class MeasuredArm(Frozen):
+    """An arm with a seed whose model is measured.
+
+    Attributes:
+        model: its number in the stage's `CostParams.models`; arms may share one.
+        exits: the stage with the scores before its last layer, where they are asked for.
+    """
+
+    encoder: str
+    curriculum: str
+    seed: int
+    model: int
+    exits: Fingerprint | None = None
+
+
+class Measurement(Frozen):
+    """The costs of a target's models, all from one stage."""
+
+    target: str
+    fingerprint: Fingerprint
+    arms: tuple[MeasuredArm, ...]
+
+
 class Plan(Frozen):
     """The graph of a study.
 
@@ -285,6 +376,7 @@ class Plan(Frozen):
         data_root: as resolved when planning.
         stages: parents before children.
         cells: in the order of the study: encoders, curricula, targets, seeds.
+        measurements: by target, where the study asks what its models cost.
         notes: what a person should know of the plan (a language scored on another split, say).
     """
 
@@ -296,8 +388,12 @@ class Plan(Frozen):
     study: dict[str, object]
     stages: tuple[Stage, ...]
     cells: tuple[Cell, ...]
+    measurements: tuple[Measurement, ...] = ()
     notes: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """SHA-256 of what the study expects: equal plans of one name are one study in the store."""
-        return digest({"name": self.name, "cells": identity(self.cells)})
+        expected = {"name": self.name, "cells": identity(self.cells)}
+        if self.measurements:
+            expected["measurements"] = identity(self.measurements)
+        return digest(expected)

@@ -23,6 +23,8 @@ from stilts_core.planning.plan import (
 from stilts_core.planning.sources import EvaluationFiles, Locator
 from stilts_core.spec.study import FewShot, Pretraining, Target, TaskUse
 
+_LEAST_ROOM = 8  # tokens of an input that still says something
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Origin:
@@ -212,6 +214,12 @@ def _lengths(task: Task, hyper: Hyper) -> dict[str, int]:
     """The lengths that decide how inputs are cut; windows and questions are a matter of spans."""
     spans = task.head is Head.SPAN
     asked = spans or task.metric is Metric.MAP_20  # its answers have the room that its questions leave
+    if asked and not spans and hyper.max_length - hyper.question_length < _LEAST_ROOM:
+        raise SpecError(
+            f"{task.name}: questions of {hyper.question_length} tokens leave no room for answers out of "
+            f"{hyper.max_length}.",
+            hint="Lower question_length by an override, or take an encoder for longer inputs.",
+        )
     return {
         "max_length": hyper.max_length,
         "doc_stride": hyper.doc_stride if spans else 0,

@@ -31,12 +31,18 @@ OF_A_TASK = frozenset(
         "answer_length",
         "dev_examples",
         "mlm_probability",
+        "pool",
+        "scale",
     }
 )
 """The settings that each task of a mix has for itself; the others belong to the step."""
 
 _OF_SPANS = frozenset({"doc_stride", "question_length", "answer_length"})
-_OF_INPUTS = frozenset({"max_length", "mlm_probability"}) | _OF_SPANS
+OF_RETRIEVAL = frozenset({"pool", "scale"})
+OF_CHOOSING = frozenset({"patience", "evaluate_every", "dev_examples"})
+"""The settings of the choice of the best weights; a dual encoder keeps its last ones."""
+
+_OF_INPUTS = frozenset({"max_length", "mlm_probability"}) | _OF_SPANS | OF_RETRIEVAL
 _STANDARD = Hyper()
 _FIELDS = frozenset(Hyper.model_fields)
 _SPECIAL_TOKENS = 4  # of a pair, in the encoder that spends most on them: <s> A </s></s> B </s>
@@ -52,6 +58,7 @@ class Subject:
         head: None for the common settings of a mix.
         masked: a mix with a masked-language task.
         target: the target's name in the study; overrides may name it too.
+        untrained: a target that is scored as the encoder is: only the lengths of its inputs decide anything.
     """
 
     name: str
@@ -62,6 +69,7 @@ class Subject:
     trained: str | None = None
     masked: bool = False
     target: str | None = None
+    untrained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +203,16 @@ def of_target(
     """The settings of a target: of its training (or that on a few examples), and of how its inputs are cut."""
     task = catalogue.task(target.task)
     trained = catalogue.training_task(task).name
-    return Subject(task.name, task.head, phase, curriculum, encoder, trained=trained, target=target.name)
+    untrained = not trains(target, catalogue)
+    return Subject(
+        task.name, task.head, phase, curriculum, encoder, trained=trained, target=target.name, untrained=untrained
+    )
+
+
+def trains(target: Target, catalogue: Catalogue) -> bool:
+    """Whether a target has a training: every one but a retrieval target without training set, or that wants none."""
+    task = catalogue.task(target.task)
+    return task.head is not Head.RETRIEVAL or (target.training and bool(catalogue.training_task(task).train))
 
 
 def for_task(hyper: Hyper, head: Head, *, common: Hyper | None = None) -> Hyper:
@@ -214,6 +231,7 @@ def for_task(hyper: Hyper, head: Head, *, common: Hyper | None = None) -> Hyper:
         idle.add("answer_length")  # it decides the development score, which decides nothing without patience
     if head is not Head.MLM:
         idle.add("mlm_probability")
+    idle |= OF_CHOOSING if head is Head.RETRIEVAL else OF_RETRIEVAL
     return _standard(values, idle)
 
 

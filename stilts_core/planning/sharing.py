@@ -69,6 +69,7 @@ def sharing(plan: Plan) -> dict[StageKind, Share]:
     uses: Counter[str] = Counter()
     for cell in plan.cells:
         uses.update(needed[cell.fingerprint])
+    uses.update(stage.fingerprint for stage in plan.stages if stage.kind is StageKind.MEASURE)  # no cell stands on one
     stages: Counter[StageKind] = Counter()
     alone: Counter[StageKind] = Counter()
     work: dict[StageKind, float] = dict.fromkeys(StageKind, 0.0)

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.catalog.models import Benchmark, ColumnRole, Metric, Provenance, Source, Task
+from stilts_core.catalog.models import Benchmark, ColumnRole, Head, Metric, Provenance, Source, Task
 from stilts_core.errors import DataError, MissingInputError, SpecError
 from stilts_core.planning.plan import DataFile
 from stilts_core.spec.study import Pretraining, Target
@@ -64,7 +64,8 @@ class Locator:
     ) -> tuple[DataFile, ...]:
         """The training set in each of the languages, then the English development set where there is one.
 
-        A task without English data has the development set of the first of its languages.
+        A task without English data has the development set of the first of its languages. A dual encoder needs none:
+        its last weights are kept.
 
         Args:
             provenance: of the versions in other languages than English, where the catalogue does not say.
@@ -76,6 +77,8 @@ class Locator:
         dev: list[DataFile] = []
         for part, under in self._parts(task):
             train += self._every(part, f"train{under}", languages, "training data", provenance)
+            if part.head is Head.RETRIEVAL:
+                continue
             order = ("en", languages[0]) if "en" in self._languages(part) else languages[:1]
             found = (self._first(part, part.dev, f"dev{under}", language, []) for language in order)
             dev += next(filter(None, found), ())

@@ -83,12 +83,17 @@ class Compute(Frozen):
 
 
 class PodSizes(Frozen):
-    """What a pod of each kind may use; with several nodes, each of them."""
+    """What a pod of each kind may use; with several nodes, each of them.
+
+    Attributes:
+        measure: None: as an evaluating pod.
+    """
 
     prepare: Compute = Compute()
     pretrain: Compute = Compute(cpu="4", memory="16Gi")
     train: Compute = Compute(cpu="4", memory="16Gi")
     evaluate: Compute = Compute(cpu="4", memory="16Gi")
+    measure: Compute | None = None
     driver: Compute = Compute(cpu="200m", cpu_limit="2", memory="512Mi", scratch="1Gi")
 
 
@@ -264,8 +269,11 @@ class Kubernetes(Frozen):
     def _shared_memory_fits(self) -> Kubernetes:
         if not amount(self.shared_memory):
             raise ValueError("shared_memory must be above 0")
-        for kind in ("prepare", "pretrain", "train", "evaluate"):
-            memory: str = getattr(self.pods, kind).memory
+        for kind in ("prepare", "pretrain", "train", "evaluate", "measure"):
+            compute: Compute | None = getattr(self.pods, kind)
+            if compute is None:
+                continue
+            memory = compute.memory
             if amount(self.shared_memory) >= amount(memory):
                 raise ValueError(
                     f"shared_memory ({self.shared_memory}) is part of a pod's memory, and pods.{kind} has {memory}; "

@@ -18,9 +18,11 @@ from stilts_core.spec.document import Problem, report, show
 from stilts_core.spec.load import LoadedStudy
 from stilts_core.spec.own_task import OwnTask
 from stilts_core.spec.sentences import sentence_of
-from stilts_core.spec.study import BASELINE, Encoder, Override, Target, TaskUse
+from stilts_core.spec.study import BASELINE, Encoder, Measure, Override, Target, TaskUse
 
-QUESTIONS = ("transfer", "morphology", "metrics", "languages", "order")
+EFFICIENCY = "efficiency"
+
+QUESTIONS = ("transfer", "morphology", EFFICIENCY, "metrics", "languages", "order")
 """The questions that the report can answer."""
 
 MIX = "mix"
@@ -55,7 +57,9 @@ HEADS = {
     "parallel-lines": Head.RETRIEVAL,
     "bucc": Head.RETRIEVAL,
     "lareqa-json": Head.RETRIEVAL,
+    "squad-sentences": Head.RETRIEVAL,
     "mewslix-jsonl": Head.RETRIEVAL,
+    "mewslix-pairs": Head.RETRIEVAL,
     "text-lines": Head.MLM,
 }
 LABEL_FORMATS = frozenset({"label-lines", "label-json"})
@@ -88,6 +92,8 @@ def check_names(loaded: LoadedStudy, catalogue: Catalogue) -> None:
     for index, reference in enumerate(spec.reference):
         if not reference.rows and reference.name not in shipped():
             check.unknown("table of published results", reference.name, shipped(), "spec", "reference", index)
+    if spec.measure is not None:
+        check.measure(spec.measure, ("spec", "measure"))
     for index, task in enumerate(spec.tasks):
         check.own_task(task, index)
     if check.strange:  # what a file beside the study says wrong makes no sense of the rest
@@ -140,6 +146,21 @@ class _Check:
             if name not in targets:
                 self.unknown("target", name, targets, *place, "targets", index)
 
+    def measure(self, measure: Measure, place: Place) -> None:
+        if EFFICIENCY not in self._spec.questions:
+            self.say(f"measures for a question that is not asked; add {EFFICIENCY} to `questions`", *place)
+        targets = {target.name: target for target in self._spec.targets}
+        for index, name in enumerate(measure.targets):
+            task = self._catalogue.tasks.get(targets[name].task) if name in targets else None
+            if name not in targets:
+                self.unknown("target", name, targets, *place, "targets", index)
+            elif task is not None and task.head is not Head.CLASSIFICATION:
+                self.say(f"{name} does not classify sentences, and only that is measured", *place, "targets", index)
+        if measure.languages is not None:
+            known = [self._catalogue.tasks[t.task] for t in targets.values() if t.task in self._catalogue.tasks]
+            codes = dict.fromkeys(code for task in known for code in (*task.languages, *task.extra_languages))
+            self._codes(measure.languages, codes, " of the study's targets", (*place, "languages"))
+
     def encoder(self, encoder: Encoder, place: Place) -> None:
         if encoder.source is not None:
             self._source(encoder.source, (*place, "source"))
@@ -160,7 +181,7 @@ class _Check:
         if use.mlm is not None:
             self._masked(use, task, place)
         elif task.head is Head.RETRIEVAL:
-            self.say(f"{task.name} has no training and cannot be a step of a curriculum", *place, "task")
+            self.say(f"{task.name} is retrieval, which cannot be a step of a curriculum", *place, "task")
         elif not (task.train or task.parts):
             other = f"; its training set is that of {task.train_on}" if task.train_on else ""
             self.say(f"{task.name} has no training set of its own{other}", *place, "task")
@@ -184,10 +205,10 @@ class _Check:
         if task.head is Head.RETRIEVAL and task.metric is not Metric.RETRIEVAL_ACCURACY and target.rows != _WHOLE:
             self.say(f"the rows of {task.name} belong to each other; it takes a `limit`", *place, "rows")
         if task.head is Head.RETRIEVAL:
-            for option in ("train_limit", "few_shot", "translate_train"):
-                if getattr(target, option) is not None:
-                    self.say(f"{task.name} has no training", *place, option)
+            self._retrieval(target, task, place)
             return
+        if not target.training:
+            self.say(f"only a retrieval target can do without training; {task.name} needs it", *place, "training")
         if target.rows != _WHOLE:
             self.say(f"only a retrieval target has rows; {task.name} takes a `limit`", *place, "rows")
         source = self._catalogue.tasks.get(task.train_on) if task.train_on else task
@@ -202,6 +223,20 @@ class _Check:
             held = dict.fromkeys(c for s in sources for c in self._catalogue.source_languages(task, s) if c != "en")
             here = (*place, "few_shot", "languages")
             self._codes(target.few_shot.languages, held, f" with labelled examples of {task.name}", here)
+
+    def _retrieval(self, target: Target, task: Task, place: Place) -> None:
+        """The options of a retrieval target, which may be trained, and then in English alone."""
+        source = self._catalogue.tasks.get(task.train_on) if task.train_on else task
+        learns = source is not None and bool(source.train)
+        if not learns and "training" in target.model_fields_set and target.training:
+            self.say(f"{task.name} has no training set", *place, "training")
+        for option in ("train_limit", "few_shot", "translate_train"):
+            if getattr(target, option) is None:
+                continue
+            if not (learns and target.training):
+                self.say(f"{task.name} has no training", *place, option)
+            elif option != "train_limit":
+                self.say(f"{task.name} is trained on its English set alone", *place, option)
 
     def override(self, override: Override, place: Place) -> None:
         match = override.match

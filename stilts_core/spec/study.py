@@ -215,6 +215,7 @@ class Target(Frozen):
         rows: retrieval only: the share of rows, as in ``TextFile``, that is evaluated.
         few_shot: learn a few examples of other languages too.
         translate_train: train on the training set in other languages too.
+        training: retrieval only: ``false`` scores the encoder as it is, also where the task has a training set.
     """
 
     task: Name
@@ -226,6 +227,7 @@ class Target(Frozen):
     rows: Rows = (0.0, 1.0)
     few_shot: FewShot | None = None
     translate_train: TranslateTrain | None = None
+    training: bool = True
 
     @model_validator(mode="before")
     @classmethod
@@ -258,6 +260,50 @@ class Override(Frozen):
     set: dict[str, float | int | None] = Field(min_length=1)
 
 
+class Measure(Frozen):
+    """What the question on efficiency measures: what a forward pass costs, of every arm side by side.
+
+    Attributes:
+        targets: those whose models are measured; default: every target that classifies sentences.
+        languages: whose sentences; default: all that the target is scored in.
+        precisions: of the weights and the products.
+        batches: sentences of one forward pass.
+        lengths: upper ends of the buckets of tokens; longer sentences are one more. Sentences as they come are always
+            measured too.
+        blocks: repetitions of everything, each in an order of its own.
+        passes: timed forward passes of each condition in each block.
+        warmup: passes before them that are not timed.
+        seeds: of the study's seeds, the first so many have their models measured.
+        machine: a word of the user's for what it is measured on. Times are measured once and kept; another word has
+            them measured anew, on a GPU after a processor, say.
+        exits: shares of the layers after which a classifier of its own may answer: 0.5 for half of them.
+        exit_examples: examples of the training set that such a classifier learns from at most.
+    """
+
+    targets: tuple[Name, ...] = ()
+    languages: tuple[LanguageCode, ...] | None = None
+    precisions: tuple[Literal["fp32", "bf16"], ...] = Field(default=("fp32", "bf16"), min_length=1)
+    batches: tuple[PositiveInt, ...] = Field(default=(1, 8, 32), min_length=1)
+    lengths: tuple[PositiveInt, ...] = (32, 64, 128)
+    blocks: Annotated[int, Field(ge=2)] = 10
+    passes: PositiveInt = 5
+    warmup: Annotated[int, Field(ge=0)] = 2
+    seeds: PositiveInt = 1
+    machine: Name | Literal[""] = ""
+    exits: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    exit_examples: PositiveInt = 20_000
+
+    @model_validator(mode="after")
+    def _each_once_and_rising(self) -> Measure:
+        for name in ("lengths", "batches", "exits"):
+            values = getattr(self, name)
+            if list(values) != sorted(set(values)):
+                raise ValueError(f"{name} must rise, each once")
+        if len(set(self.precisions)) < len(self.precisions):
+            raise ValueError("precisions has one twice")
+        return self
+
+
 class Data(Frozen):
     """Where the data lie: a folder, ``s3://bucket/prefix``, or ``sample://`` for the built-in sample benchmark."""
 
@@ -273,6 +319,7 @@ class Spec(Frozen):
         tasks: the study's own, in the catalogue's schema; a text is a file beside the study that holds one or several.
         claims: what a paper says, for the report to judge.
         reference: published results that the report lays beside the study's own.
+        measure: how the question on efficiency is measured; it goes with ``questions: [efficiency]``.
     """
 
     encoders: tuple[Encoder, ...] = Field(min_length=1)
@@ -287,6 +334,7 @@ class Spec(Frozen):
     questions: tuple[str, ...] = ("transfer",)
     claims: tuple[Claim, ...] = ()
     reference: tuple[Published, ...] = ()
+    measure: Measure | None = None
 
     @field_validator("seeds")
     @classmethod

@@ -26,6 +26,7 @@ from stilts_core.data.sampling import dev_sample
 from stilts_core.data.tokenise import (
     Part,
     TextEncoder,
+    answer_distances,
     blocks,
     choices,
     join,
@@ -35,6 +36,7 @@ from stilts_core.data.tokenise import (
     spans,
     tagged,
     translations,
+    with_answers,
 )
 from stilts_core.data.tokenise.encoder import use_threads
 from stilts_core.data.vocabulary import balanced, train_tokenizer
@@ -237,9 +239,12 @@ def _tokenised(encoder: TextEncoder, records: Sequence[Any], params: TaskParams)
             )
         case Head.TAGGING:
             return tagged(encoder, records, params.labels, params.max_length, params.long_tagging or LongTagging.SPLIT)
+    learns = params.purpose == "train"
     if isinstance(records[0], SearchRecord):
-        return searched(encoder, records, params.question_length, params.max_length)
-    return translations(encoder, records, params.max_length)
+        part = searched(encoder, records, params.question_length, params.max_length)
+        return with_answers(part, answer_distances(records)) if learns else part
+    part = translations(encoder, records, params.max_length)
+    return with_answers(part, np.repeat([len(records), 0], len(records)).astype(np.int32)) if learns else part
 
 
 def _kept(context: StageContext) -> KeptFiles:
@@ -261,13 +266,13 @@ def _limited(
     if params.limit is None:
         yield from files
         return
-    sizes = [len(records) if source.split == "train" else 0 for source, records in files]
+    sizes = [len(_looking(records)) if source.split == "train" else 0 for source, records in files]
     chosen = dev_sample(sum(sizes), params.limit, SAMPLE_SEED)
     begin = np.cumsum([0, *sizes])
     for at, (source, records) in enumerate(files):
         if params.purpose == "evaluate":
             # What is looked for stays: with fewer candidates a search would be easier.
-            looking = [index for index, record in enumerate(records) if not getattr(record, "candidate", False)]
+            looking = _looking(records)
             chosen_rows = {looking[place] for place in dev_sample(len(looking), params.limit, SAMPLE_SEED)}
             left_out = set(looking) - chosen_rows
             yield source, [record for index, record in enumerate(records) if index not in left_out]
@@ -276,7 +281,23 @@ def _limited(
         else:
             inside = chosen[(chosen >= begin[at]) & (chosen < begin[at + 1])] - begin[at]
             if len(inside):
-                yield source, [records[index] for index in inside]
+                looking = _looking(records)
+                yield source, _with_answers([records[looking[index]] for index in inside], records)
+
+
+def _looking(records: Sequence[Record]) -> list[int]:
+    """The numbers of the records that are no candidates of a search: all of them but in retrieval."""
+    return [index for index, record in enumerate(records) if not getattr(record, "candidate", False)]
+
+
+def _with_answers(chosen: list[Record], records: Sequence[Record]) -> list[Record]:
+    """The chosen records, and the candidates among all that they look for."""
+    wanted = {key for record in chosen if isinstance(record, SearchRecord) for key in record.keys or ()}
+    return chosen + [
+        record
+        for record in records
+        if isinstance(record, SearchRecord) and record.candidate and not wanted.isdisjoint(record.keys or ())
+    ]
 
 
 def _check_records(source: InputFile, records: Sequence[Any], params: TaskParams) -> None:
@@ -288,7 +309,7 @@ def _check_records(source: InputFile, records: Sequence[Any], params: TaskParams
         )
     if params.purpose == "train":
         for record in records:
-            if not record.has_gold:
+            if not getattr(record, "has_gold", True):  # a translation is gold itself
                 raise DataError(
                     f"{source.path}: record {record.id} has no label or answer to learn from.",
                     hint="Train on a file with labels; a test file that withholds them can only be predicted.",

@@ -28,6 +28,7 @@ from stilts_core.stages.handoff import encoder_location, read_vocabulary, write_
 from stilts_core.stages.outputs import as_outputs
 from stilts_core.stages.ranked import run_training
 from stilts_core.stages.saving import checkpoint_of
+from stilts_core.training.dual import DualStream
 from stilts_core.training.engine import Engine
 from stilts_core.training.loop import Schedule, StepReport, steps_of
 from stilts_core.training.loop import train as run_steps
@@ -106,7 +107,9 @@ def _model(
         none of this shape.
     """
     location, revision = encoder_location(context, params.encoder)
-    model = new_task_model(load_encoder(location, revision=revision), kinds, params.seed)
+    mean = params.tasks[0].pooling == "mean"  # a dual encoder is trained alone
+    encoder = load_encoder(location, revision=revision)
+    model = new_task_model(encoder, kinds, params.seed, pooling="mean" if mean else None)
     if params.keep_head:
         restore_heads(model, context.inputs["encoder"], kinds)
         return model, {}
@@ -130,6 +133,8 @@ def _stream(task: TrainTask, dataset: Dataset, location: str | Path, revision: s
     items = Items.of(dataset, "train")
     if not len(items):
         raise DataError(f"The training set of {task.task} is empty.", hint="Check it with `stilts data check`.")
+    if task.head is Head.RETRIEVAL:
+        return DualStream(items, task.hyper.batch_size, seed, pool=task.hyper.pool, scale=task.hyper.scale)
     return SupervisedStream(items, task.hyper.batch_size, seed)
 
 

@@ -156,6 +156,12 @@ class Engine:
         self._engine.backward(loss * self.ranks, scale_wrt_gas=False)
         return loss.detach()
 
+    def outputs(self, task: int, batch: Mapping[str, Tensor], dtype: torch.dtype) -> Tensor:
+        """What the model gives for one micro-batch, without gradients; all ranks call it alike."""
+        with torch.no_grad(), autocast(batch["input_ids"].device, dtype):
+            output: Tensor = self._engine.module(task, batch)
+        return output
+
     def step(self, rate: float) -> None:
         """Clip once, update at this learning rate, clear the gradients."""
         for group, scale in zip(self._engine.optimizer.param_groups, self._scales, strict=True):

@@ -17,6 +17,7 @@ from stilts_core.catalog.models import Hyper
 from stilts_core.errors import DeviceMemoryError, DivergedError, StoppedError
 from stilts_core.modeling.inference import MICRO_TOKENS, pick_precision
 from stilts_core.training.checkpoint import Checkpoint, NoCheckpoint
+from stilts_core.training.dual import told_apart
 from stilts_core.training.engine import Engine, learning_rate
 from stilts_core.training.position import History, Measures, Position
 from stilts_core.training.streams import Stream
@@ -144,6 +145,7 @@ def train(
         due = step + 1 < total and checkpoint.wanted(step + 1)
         said = torch.tensor([0.0, due, stop_requested()], dtype=torch.float64)
         with _memory_watched(step + 1, total):
+            batch = told_apart(engine, task, batch, shares, device, dtype)
             for place, rows in enumerate(shares):
                 # A rank without rows takes part in the collectives with a row that weighs nothing.
                 tensors = batch.tensors(rows if len(rows) else np.zeros(1, dtype=np.int64), device)

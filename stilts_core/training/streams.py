@@ -78,7 +78,7 @@ class SupervisedBatch:
         return training_tensors(self.items.dataset, self.items.index[self.rows[rows]], device)
 
 
-class _Epochs:
+class Epochs:
     """The batches of the epoch in use, made when it begins."""
 
     def __init__(self, lengths: Array, batch_size: int, seed: int) -> None:
@@ -99,7 +99,7 @@ class SupervisedStream:
 
     def __init__(self, items: Items, batch_size: int, seed: int) -> None:
         self.items = items
-        self._epochs = _Epochs(items.lengths, batch_size, seed)
+        self._epochs = Epochs(items.lengths, batch_size, seed)
 
     @property
     def size(self) -> int:

@@ -13,7 +13,7 @@ from stilts_core.engine.graph import Capacity
 from stilts_core.engine.local.placement import LocalPlacement, usable_cores, visible_gpus
 from stilts_core.engine.local.scratch import scratch_folder
 from stilts_core.errors import SpecError
-from stilts_core.planning.plan import StageKind
+from stilts_core.planning.plan import CostParams, MeasuredModel, StageKind
 from stilts_core.spec.profile import Local, Placement, Training
 
 
@@ -26,9 +26,38 @@ def test_on_cores_a_stage_takes_its_threads_for_each_rank_and_pretraining_takes_
     assert placement.capacity == Capacity(cores=8)
     assert placement.devices is None
     needs = {kind: placement.need(stage("one", kind=kind)).cores for kind in StageKind}
-    assert needs == {StageKind.PREPARE: 2, StageKind.PRETRAIN: 8, StageKind.TRAIN: 6, StageKind.EVALUATE: 2}
+    assert needs == {
+        StageKind.PREPARE: 2,
+        StageKind.PRETRAIN: 8,
+        StageKind.TRAIN: 6,
+        StageKind.EVALUATE: 2,
+        StageKind.MEASURE: 2,
+    }
     train = placement.resources(stage("one", kind=StageKind.TRAIN))
     assert (train.device, train.threads, train.ranks, train.zero_stage) == ("cpu", 2, 3, 2)
+
+
+COST = CostParams(
+    task="xnli",
+    models=(MeasuredModel(data=0),),
+    languages=("en",),
+    precisions=("fp32",),
+    batches=(1,),
+    lengths=(),
+    blocks=2,
+    passes=1,
+    warmup=0,
+)
+
+
+def test_what_takes_times_has_the_machine_for_itself() -> None:
+    timed = stage("one", kind=StageKind.MEASURE).model_copy(update={"params": COST})
+    on_cores = placed(slots=6, local=Local(threads=2))
+    assert on_cores.need(timed) == Capacity(cores=6)
+    assert on_cores.resources(timed).threads == 2  # it computes with what an evaluation has
+    on_gpus = placed(gpus=["0", "1"])
+    assert on_gpus.need(timed) == Capacity(cores=8, devices=2)
+    assert (on_gpus.resources(timed).device, on_gpus.resources(timed).ranks) == ("cuda", 1)
 
 
 def test_on_gpus_preparing_takes_cores_and_the_others_take_gpus() -> None:

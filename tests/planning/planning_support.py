@@ -56,7 +56,12 @@ def all_files(languages: Iterable[str] = LANGUAGES) -> Files:
         iso3 = catalogue.languages[code].iso3
         paths += [f"xnli/{split}-{code}.tsv" for split in ("dev", "test")]
         paths += [f"udpos/{split}-{code}.tsv" for split in ("dev", "test")]
-        paths += [f"xquad/xquad.{code}.json", f"mlm/{code}.txt", f"mnli/train-{code}.tsv"]
+        paths += [
+            f"xquad/xquad.{code}.json",
+            f"lareqa/xquad-r/{code}.json",
+            f"mlm/{code}.txt",
+            f"mnli/train-{code}.tsv",
+        ]
         paths += [f"tatoeba/v1/tatoeba.{iso3}-eng.{iso3}", f"tatoeba/v1/tatoeba.{iso3}-eng.eng"]
     return Files(paths)
 

@@ -21,6 +21,7 @@ SPANS: dict[str, Any] = {
     "curricula": ["squad_v1"],
     "targets": [{"task": "xquad", "languages": ["en", "de"]}],
 }
+SEARCH: dict[str, Any] = {"curricula": ["baseline"], "targets": [{"task": "lareqa", "languages": ["en"]}], "seeds": 1}
 BASE = [
     {"name": "base", "source": "somewhere/base"},
     pretraining(),
@@ -114,6 +115,15 @@ EVERYTHING = {"prepare train", "prepare evaluate", *TRAINING}
         ("question_length", 20, SPANS, EVERYTHING),
         # The step chooses its weights by a development score, the target's training does not.
         ("answer_length", 9, SPANS, TRAINING),
+        ("pool", 5, ONE_ARM, set()),
+        ("scale", 5, ONE_ARM, set()),
+        ("pool", 5, SEARCH, {"train step", "evaluate"}),
+        ("scale", 5, SEARCH, {"train step", "evaluate"}),
+        ("question_length", 20, SEARCH, {"prepare train", "prepare evaluate", "train step", "evaluate"}),
+        # A dual encoder keeps its last weights.
+        ("patience", 2, SEARCH, set()),
+        ("evaluate_every", 17, SEARCH, set()),
+        ("dev_examples", 17, SEARCH, set()),
     ],
 )
 def test_each_setting_decides_what_it_decides(name: str, value: float, spec: dict[str, Any], differ: set[str]) -> None:

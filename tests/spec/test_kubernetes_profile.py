@@ -91,7 +91,7 @@ BAD = [
     ("user_id: 0", "spec.kubernetes.user_id: must be at least 1, not 0"),
     ("pods: {train: {cpu: 2, cpu_limit: 1}}", "spec.kubernetes.pods.train: cpu_limit (1) is below cpu (2)"),
     ("pods: {train: {memory: 0}}", "spec.kubernetes.pods.train: memory must be above 0"),
-    ("pods: {measure: {}}", 'unknown key "measure"'),
+    ("pods: {score: {}}", 'unknown key "score"'),
     ("images: {light: {name: 'stilts@sha256:00'}}", "a digest belongs into the key `digest`"),
     ("images: {light: {name: stilts, digest: abc}}", '"abc" is no digest: write `sha256:` and 64'),
     ("images: {registry: 'https://mirror'}", '"https://mirror" is no registry'),

@@ -85,7 +85,7 @@ GOLDEN = {
     "an unknown key": (
         GOOD.replace("  targets:", "  tagrets:"),
         ('study.yaml:12:3: spec: unknown key "tagrets"; allowed: encoders, curricula, targets, seeds, protocol, '
-        'benchmark, data, overrides, tasks, questions, claims, reference; did you mean "targets"?'),
+        'benchmark, data, overrides, tasks, questions, claims, reference and 1 more; did you mean "targets"?'),
     ),
     "an unknown key in a step": (
         GOOD.replace("{mix: [mnli,", "{mixx: [mnli,"),

@@ -70,7 +70,23 @@ GOLDEN = {
     ),
     "retrieval as a step": (
         {"curricula": "[tatoeba]"},
-        "5:15: spec.curricula[0]: tatoeba has no training and cannot be a step of a curriculum",
+        "5:15: spec.curricula[0]: tatoeba is retrieval, which cannot be a step of a curriculum",
+    ),
+    "a target without the training that it needs": (
+        {"targets": "[{task: xnli, training: false}]"},
+        "6:36: spec.targets[0].training: only a retrieval target can do without training; xnli needs it",
+    ),
+    "a training without its set": (
+        {"targets": "[{task: tatoeba, training: true}]"},
+        "6:39: spec.targets[0].training: tatoeba has no training set",
+    ),
+    "a limit of no training": (
+        {"targets": "[{task: lareqa, training: false, train_limit: 5}]"},
+        "6:58: spec.targets[0].train_limit: lareqa has no training",
+    ),
+    "retrieval in other languages": (
+        {"targets": "[{task: lareqa, translate_train: {languages: [de]}}]"},
+        "6:45: spec.targets[0].translate_train: lareqa is trained on its English set alone",
     ),
     "a step without training data": (
         {"curricula": "[{name: a, steps: [{task: xquad}]}]"},
@@ -127,8 +143,8 @@ GOLDEN = {
     "question": (
         {"questions": "[tranfer]"},
         (
-            '7:15: spec.questions[0]: unknown question "tranfer"; allowed: transfer, morphology, metrics, languages, '
-            'order; did you mean "transfer"?'
+            '7:15: spec.questions[0]: unknown question "tranfer"; allowed: transfer, morphology, efficiency, metrics, '
+            'languages, order; did you mean "transfer"?'
         ),
     ),
     "setting": (
@@ -136,7 +152,7 @@ GOLDEN = {
         (
             '7:22: spec.overrides[0].set: unknown setting "batchsize"; allowed: learning_rate, batch_size, '
             "epochs, max_steps, embedding_rate, warmup, weight_decay, clip, adam_epsilon, adam_beta2, max_length, "
-            'doc_stride and 6 more; did you mean "batch_size"?'
+            'doc_stride and 8 more; did you mean "batch_size"?'
         ),
     ),
     "value of a setting": (

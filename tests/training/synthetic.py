@@ -46,6 +46,12 @@ def write_dataset(folder: Path, head: Head, examples: int = 48, choices: int = 3
         columns["end"] = columns["start"] + 1
     elif head is Head.TAGGING:
         columns["label"] = np.where(rng.random(len(ids)) < 0.5, rng.integers(0, 5, len(ids)), -1)
+    elif head is Head.RETRIEVAL:  # in each language what looks for something stands before it, some for the same thing
+        half = examples // 2
+        place = np.arange(examples) % half
+        columns["side"] = (place >= half // 2).astype(np.int8)
+        target = half // 2 + place % (half // 2 - 2)
+        columns["answer"] = np.where(columns["side"], 0, target - place).astype(np.int32)
     elif head is Head.MLM:
         columns["group"] = np.arange(examples) % (examples // 2)
     segments = [Segment("train", "en", 0, examples // 2), Segment("train", "de", examples // 2, examples)]

@@ -22,12 +22,13 @@ from stilts_core.modeling.encoder import new_encoder
 from stilts_core.modeling.feed import Items
 from stilts_core.modeling.masking import Vocabulary
 from stilts_core.modeling.model import new_task_model
+from stilts_core.training.dual import DualStream
 from stilts_core.training.engine import Engine, preload
 from stilts_core.training.loop import Schedule, train
 from stilts_core.training.ranks import Rank, run_ranks
 from stilts_core.training.streams import MaskedStream, Stream, SupervisedStream
 
-HEADS = (Head.CLASSIFICATION, Head.CHOICE, Head.SPAN, Head.TAGGING, Head.MLM)
+HEADS = (Head.CLASSIFICATION, Head.CHOICE, Head.SPAN, Head.TAGGING, Head.MLM, Head.RETRIEVAL)
 
 
 class Recorded:
@@ -43,6 +44,15 @@ class Recorded:
         return batch
 
 
+def stream_of(dataset: Dataset, vocabulary: Vocabulary, seed: int) -> Stream:
+    if dataset.head is Head.MLM:
+        return MaskedStream(dataset, batch_size=12, vocabulary=vocabulary, probability=0.3, seed=seed)
+    items = Items.of(dataset, "train")
+    if dataset.head is Head.RETRIEVAL:
+        return DualStream(items, 12, seed, pool=7, scale=20.0)  # the last pool is smaller
+    return SupervisedStream(items, 12, seed)
+
+
 def body(rank: Rank, folder: Path, zero_stage: int, micro_tokens: int) -> dict[str, Any]:
     torch.manual_seed(0)
     encoder = new_encoder(settings(), VOCABULARY, 1, 0, 2)
@@ -51,16 +61,10 @@ def body(rank: Rank, folder: Path, zero_stage: int, micro_tokens: int) -> dict[s
     seen: list[list[int]] = []
     vocabulary = Vocabulary(VOCABULARY, 1, 3, (0, 1, 2, 3))
     streams = [
-        Recorded(
-            MaskedStream(dataset, batch_size=12, vocabulary=vocabulary, probability=0.3, seed=at)
-            if head is Head.MLM
-            else SupervisedStream(Items.of(dataset, "train"), 12, at),
-            seen,
-        )
-        for at, (head, dataset) in enumerate((head, Dataset.open(folder / head.value)) for head in HEADS)
+        Recorded(stream_of(Dataset.open(folder / head.value), vocabulary, at), seen) for at, head in enumerate(HEADS)
     ]
     hyper = Hyper(learning_rate=1e-3, batch_size=12, epochs=1)
-    order = np.array([0, 1, 2, 3, 4] * 3)
+    order = np.array([0, 1, 2, 3, 4, 5] * 3)
     device = torch.device("cpu")
     engine = Engine.start(model, hyper, zero_stage=zero_stage, device=device)
     weights, history = train(

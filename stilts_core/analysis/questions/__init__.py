@@ -11,7 +11,7 @@ from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.scores import Scores
 from stilts_core.errors import MissingInputError
 
-QUESTIONS = ("morphology", "metrics", "languages", "order")
+QUESTIONS = ("morphology", "efficiency", "metrics", "languages", "order")
 """Names of the modules here; each has ``answer(frame, scores, evidence)`` and ``has_data(frame, scores)``."""
 
 

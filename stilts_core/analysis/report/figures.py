@@ -261,12 +261,15 @@ def gain_class(gain: float | None, limit: float) -> str:
     return f"{'p' if gain > 0 else 'n'}{step}"
 
 
-def scatter_plot(points: Sequence[tuple[str, Style, float, float]], label: str) -> Markup:
+def scatter_plot(
+    points: Sequence[tuple[str, Style, float, float]], label: str, line: Sequence[tuple[float, float]] = ()
+) -> Markup:
     """Points in two directions.
 
     Args:
         points: label, style, place across and place up.
         label: what the figure shows, for those who do not see it.
+        line: places across and up that are joined.
     """
     height, top, bottom = 300, 14, 26
     across, up = _fine_scale([x for _, _, x, _ in points]), _fine_scale([y for _, _, _, y in points])
@@ -284,6 +287,12 @@ def scatter_plot(points: Sequence[tuple[str, Style, float, float]], label: str) 
                 _across(across, tick), height - 8, _tick(tick)
             )
         )
+    parts += [
+        Markup('<line class="base" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+            _across(across, left[0]), _across(across, right[0]), y(left[1]), y(right[1])
+        )
+        for left, right in pairwise(line)
+    ]
     parts += [
         _mark(_across(across, x), y(value), style, f"{name}: {_tick(x)}, {_tick(value)}")
         for name, style, x, value in points

@@ -21,7 +21,14 @@ from stilts_core.data.readers.labels import read_label_json, read_label_lines
 from stilts_core.data.readers.own import Columns, read_choices, read_table
 from stilts_core.data.readers.pairs import read_anli, read_mnli_jsonl, read_pairs_tsv
 from stilts_core.data.readers.plain import read_parallel_lines, read_text_lines
-from stilts_core.data.readers.search import read_bucc, read_entities, read_lareqa, read_mentions
+from stilts_core.data.readers.search import (
+    read_bucc,
+    read_entities,
+    read_lareqa,
+    read_mention_pairs,
+    read_mentions,
+    read_squad_sentences,
+)
 from stilts_core.data.readers.spans import read_squad, read_tydiqa
 from stilts_core.data.readers.tags import read_ccg, read_conllu, read_panx, read_tags_tsv
 from stilts_core.data.readers.texts import in_share, record_texts, row_numbers
@@ -67,7 +74,9 @@ _READERS: dict[str, Callable[[_Request], Sequence[Any]]] = {
     "parallel-lines": lambda r: read_parallel_lines(r.path, r.pair),
     "bucc": lambda r: read_bucc(r.path, r.pair, r.gold),
     "lareqa-json": lambda r: read_lareqa(r.path, r.language),
+    "squad-sentences": lambda r: read_squad_sentences(r.path),
     "mewslix-jsonl": lambda r: read_mentions(r.path, r.language),
+    "mewslix-pairs": lambda r: read_mention_pairs(r.path, r.language),
     "text-lines": lambda r: read_text_lines(r.path),
     "table": lambda r: read_table(r.path, r.labels, r.columns),
     "choices-jsonl": lambda r: read_choices(r.path),

@@ -1,4 +1,8 @@
-"""Texts that look for others: sentences to mine (BUCC), questions (LAReQA), mentions of entities (Mewsli-X)."""
+"""Texts that look for others: sentences to mine (BUCC), questions (LAReQA), mentions of entities (Mewsli-X).
+
+What dual encoders learn from is read to the same records: each text that looks for others shares a key with what it
+looks for.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,8 @@ from stilts_core.data.readers.lines import (
     text_field,
     whole_number,
 )
+from stilts_core.data.readers.sentence_breaks import sentence_breaks
+from stilts_core.data.readers.spans import read_squad
 from stilts_core.data.records import SearchRecord
 from stilts_core.errors import DataError, SpecError
 
@@ -134,6 +140,37 @@ def _answer_sentence(question: Any, context: str, breaks: Sequence[Span], where:
     return next((context[start:end] for start, end in breaks if start <= begin < end), None)
 
 
+def read_squad_sentences(path: Path) -> list[SearchRecord]:
+    """SQuAD in English as LAReQA's training set: the questions, then the sentences in which their answers begin.
+
+    Of several answers the first counts, as with XTREME-R. A question whose answer begins in no sentence is left out, as
+    is one without an answer. Each sentence of a paragraph stands once.
+
+    Raises:
+        DataError: as `spans.read_squad`.
+    """
+    questions: list[SearchRecord] = []
+    sentences: dict[tuple[str, str], list[str]] = {}
+    breaks: dict[str, list[Span]] = {}
+    for record in read_squad(path):
+        if record.impossible:
+            continue
+        if not record.answers:
+            questions.append(SearchRecord(record.id, record.question, candidate=False, keys=None))
+            continue
+        begin = record.answers[0][1]
+        if record.context not in breaks:
+            breaks[record.context] = sentence_breaks(record.context)
+        sentence = next((record.context[s:e] for s, e in breaks[record.context] if s <= begin < e), None)
+        if sentence is not None:
+            questions.append(SearchRecord(record.id, record.question, candidate=False, keys=(record.id,)))
+            sentences.setdefault((record.context, sentence), []).append(record.id)
+    return questions + [
+        SearchRecord(id=f"sentence {number}", text=sentence, candidate=True, keys=tuple(asked), context=context)
+        for number, ((context, sentence), asked) in enumerate(sentences.items())
+    ]
+
+
 def read_mentions(path: Path, language: str) -> list[SearchRecord]:
     """The mentions of Mewsli-X in a language, each in its sentence, marked and named before it.
 
@@ -157,6 +194,36 @@ def read_mentions(path: Path, language: str) -> list[SearchRecord]:
         for mention in _list(row, "mentions", where):
             records.append(_mention(mention, text, sentences, where))
     return records
+
+
+def read_mention_pairs(path: Path, language: str) -> list[SearchRecord]:
+    """Mewsli-X's training set, mentions in Wikipedia: those in a language, then the entities that they name, each once.
+
+    Raises:
+        DataError: a line has another shape, a mention does not stand where it should or names another entity than its
+            line, or an entity has two descriptions.
+    """
+    mentions: list[SearchRecord] = []
+    entities: dict[str, SearchRecord] = {}
+    for where, row in read_json_lines(path):
+        pair, entity = row.get("contextual_mention"), row.get("entity")
+        context = pair.get("context") if isinstance(pair, dict) else None
+        if not isinstance(pair, dict) or not isinstance(context, dict) or not isinstance(entity, dict):
+            raise DataError(
+                f"{where}: the objects `contextual_mention` (with a `context`) and `entity` are expected.",
+                hint=FETCH_AGAIN,
+            )
+        if context.get("language") != language:
+            continue
+        text = text_field(context, "text", where)
+        sentences = [_span(entry, len(text), where) for entry in _list(context, "sentence_spans", where)]
+        mention, named = _mention(pair.get("mention"), text, sentences, where), _entity(entity, where)
+        if mention.keys != (named.id,):
+            raise DataError(f"{where}: the mention is of another entity than {named.id}.", hint=FETCH_AGAIN)
+        if entities.setdefault(named.id, named).text != named.text:
+            raise DataError(f"{where}: the entity {named.id} has another description before.", hint=FETCH_AGAIN)
+        mentions.append(mention)
+    return [*mentions, *entities.values()]
 
 
 def _mention(mention: Any, text: str, sentences: Sequence[Span], where: str) -> SearchRecord:
@@ -190,16 +257,21 @@ def read_entities(path: Path) -> list[SearchRecord]:
     """
     found: dict[str, SearchRecord] = {}
     for where, row in read_json_lines(path):
-        entity = text_field(row, "entity_id", where)
-        text = text_field(row, "description", where)
-        spans = [_span(entry, len(text), where) for entry in _list(row, "sentence_spans", where)]
-        if entity in found:
-            raise DataError(f"{where}: the entity {entity} stands here for the second time.", hint=FETCH_AGAIN)
-        sentences = " ".join(text[start:end] for start, end in spans)
-        found[entity] = SearchRecord(id=entity, text=_on_one_line(sentences), candidate=True, keys=(entity,))
+        entity = _entity(row, where)
+        if entity.id in found:
+            raise DataError(f"{where}: the entity {entity.id} stands here for the second time.", hint=FETCH_AGAIN)
+        found[entity.id] = entity
     if not found:
         raise DataError(f"{path} holds no entity.", hint=FETCH_AGAIN)
     return list(found.values())
+
+
+def _entity(row: dict[str, Any], where: str) -> SearchRecord:
+    name = text_field(row, "entity_id", where)
+    text = text_field(row, "description", where)
+    spans = [_span(entry, len(text), where) for entry in _list(row, "sentence_spans", where)]
+    sentences = " ".join(text[start:end] for start, end in spans)
+    return SearchRecord(id=name, text=_on_one_line(sentences), candidate=True, keys=(name,))
 
 
 def _on_one_line(text: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
+import numpy.typing as npt
 
 from stilts_core.data.records import PairRecord, SearchRecord, SentencePairRecord
 from stilts_core.data.tokenise.encoder import TextEncoder
@@ -94,6 +96,27 @@ def searched(encoder: TextEncoder, records: Sequence[SearchRecord], question_len
         ],
         counts=whole.counts,
     )
+
+
+def answer_distances(records: Sequence[SearchRecord]) -> npt.NDArray[np.int32]:
+    """How many records after each text the first thing stands that it looks for; 0 for one that looks for nothing.
+
+    Files of training sets hold what is looked for after what looks for it.
+    """
+    place: dict[str, int] = {}
+    for number, record in enumerate(records):
+        for key in (record.keys or ()) if record.candidate else ():
+            place.setdefault(key, number)
+    found = np.zeros(len(records), dtype=np.int32)
+    for number, record in enumerate(records):
+        if not record.candidate:
+            found[number] = next((place[key] - number for key in record.keys or () if key in place), 0)
+    return found
+
+
+def with_answers(part: Part, distances: npt.NDArray[np.int32]) -> Part:
+    """The part of a training set: with the column ``answer`` (E), as `answer_distances` has it."""
+    return replace(part, columns={**part.columns, "answer": distances})
 
 
 def _runs(records: Sequence[SearchRecord]) -> Iterator[list[SearchRecord]]:

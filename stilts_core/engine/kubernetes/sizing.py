@@ -38,7 +38,7 @@ def stage_sizing(kind: StageKind, placement: Placement) -> Sizing:
     kubernetes = placement.kubernetes
     ranks_per_node = _ranks_per_node(placement)
     gpus = kubernetes.gpus_per_node
-    compute: Compute = getattr(kubernetes.pods, kind.value)
+    compute: Compute = getattr(kubernetes.pods, kind.value) or kubernetes.pods.evaluate
     if kind is StageKind.TRAIN or (kind is StageKind.PRETRAIN and gpus):
         nodes = kubernetes.nodes
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stilts_core.engine.graph import Capacity
 from stilts_core.errors import SpecError
-from stilts_core.planning.plan import Stage, StageKind
+from stilts_core.planning.plan import CostParams, Stage, StageKind
 from stilts_core.spec.profile import Placement
 from stilts_core.stages.context import Resources
 
@@ -77,7 +77,9 @@ class LocalPlacement:
         )
 
     def need(self, stage: Stage) -> Capacity:
-        """What a stage occupies while it runs: GPUs, or cores where it uses none."""
+        """What a stage occupies while it runs: GPUs, or cores where it uses none; everything where time is measured."""
+        if isinstance(stage.params, CostParams):
+            return self.capacity
         resources = self.resources(stage)
         if resources.device == "cuda":
             return Capacity(devices=resources.ranks)

@@ -1,0 +1,205 @@
+"""Timed forward passes of several models by turns, under every condition.
+
+A time is from token ids in the host's memory to logits there: padding is done before, the transfer to the device is
+within. Everything is repeated in blocks; each has an order of its own, of the models and of the conditions of a model,
+so that a machine that grows warm or busy does so for all of them. Models with the same sentences are timed on the same
+batches, pass by pass.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from stilts_core.data.dataset import Dataset
+from stilts_core.modeling.costs import classify, cut, depth_of, exit_layers
+from stilts_core.modeling.encoder import encoder_traits
+from stilts_core.modeling.feed import input_tensors, to_device
+from stilts_core.modeling.meters import EnergyMeter, MemoryMeter
+from stilts_core.modeling.model import TaskModel
+
+Array = npt.NDArray[Any]
+EVERY = "all"
+"""The bucket of sentences as they come."""
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_ORDER, _DRAW = 0, 1  # the two uses of random numbers
+
+
+class Condition(NamedTuple):
+    """What is held fixed while time is taken.
+
+    Attributes:
+        tokens: bucket of lengths, ``33-64`` say.
+        layers: of the encoder that are run.
+    """
+
+    model: int
+    precision: str
+    batch: int
+    tokens: str
+    language: str
+    layers: int
+
+
+class Pass(NamedTuple):
+    """One timed forward pass; ``real`` of its tokens are not padding."""
+
+    condition: Condition
+    block: int
+    seconds: float
+    real: int
+
+
+class Block(NamedTuple):
+    """One condition in one block: the peak of memory in bytes, and the energy of its timed passes in joules."""
+
+    condition: Condition
+    block: int
+    memory: float | None
+    joules: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What is timed; see `planning.plan.CostParams`."""
+
+    languages: Sequence[str]
+    precisions: Sequence[str]
+    batches: Sequence[int]
+    lengths: Sequence[int]
+    blocks: int
+    passes: int
+    warmup: int
+    exits: tuple[float, ...] = ()
+
+    @property
+    def buckets(self) -> dict[str, tuple[int, int | None]]:
+        """Name → the fewest and the most tokens; the last one has no end."""
+        if not self.lengths:
+            return {EVERY: (0, None)}
+        found: dict[str, tuple[int, int | None]] = {EVERY: (0, None)}
+        for low, high in pairwise((0, *self.lengths)):
+            found[f"{low + 1}-{high}"] = (low + 1, high)
+        found[f"{self.lengths[-1] + 1}+"] = (self.lengths[-1] + 1, None)
+        return found
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """The sentences of a dataset by language and bucket; pools without any are left out."""
+
+    dataset: Dataset
+    pools: Mapping[tuple[str, str], Array]
+
+    @classmethod
+    def of(cls, dataset: Dataset, design: Design) -> Sentences:
+        ranges, pools = dataset.feature_ranges, {}
+        for code in design.languages:
+            parts = [np.arange(ranges[s.start], ranges[s.stop]) for s in dataset.segments if s.language == code]
+            features = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+            lengths = dataset.lengths[features]
+            for name, (low, high) in design.buckets.items():
+                pool = features[(lengths >= low) & (lengths <= (high or np.inf))]
+                if len(pool):
+                    pools[code, name] = pool
+        return cls(dataset, pools)
+
+    def draw(self, language: str, tokens: str, batch: int, block: int, number: int) -> Array:
+        """The sentences of a pass, the same for every model; one may come twice where there are fewer than a batch."""
+        pool = self.pools[language, tokens]
+        place = list(self.pools).index((language, tokens))
+        random = np.random.default_rng([_DRAW, place, batch, block, number])
+        return np.asarray(random.choice(pool, size=batch, replace=len(pool) < batch))
+
+
+@dataclass
+class Timing:
+    """Takes the time of models; the rows of both lists are in the order in which they were measured.
+
+    Args:
+        load: number of a model → the model, in fp32 on the host.
+        sentences: of each model.
+        tick: called after each condition with those that are done and all of them, 0 until the first block is done;
+            may raise to stop.
+    """
+
+    design: Design
+    load: Callable[[int], TaskModel]
+    sentences: Sequence[Sentences]
+    device: torch.device
+    energy: EnergyMeter
+    memory: MemoryMeter
+    tick: Callable[[int, int], None] = lambda done, total: None
+    clock: Callable[[], float] = time.perf_counter
+    passes: list[Pass] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    _total: int = 0
+
+    def run(self) -> None:
+        """Measure everything."""
+        design = self.design
+        for block in range(design.blocks):
+            random = np.random.default_rng([_ORDER, block])
+            turns = list(product(range(len(self.sentences)), design.precisions))
+            for place in random.permutation(len(turns)):
+                number, precision = turns[place]
+                self._turn(number, precision, block, random)
+            self._total = len(self.blocks) // (block + 1) * design.blocks
+
+    def _turn(self, number: int, precision: str, block: int, random: np.random.Generator) -> None:
+        model = self.load(number)
+        if precision not in encoder_traits(model.encoder).precisions:
+            return  # it overflows there
+        model = model.to(_DTYPES[precision]).to(self.device).eval()
+        layers = depth_of(model.encoder)
+        depths = (*exit_layers(layers, self.design.exits), layers)
+        pools = self.sentences[number].pools
+        conditions = [
+            Condition(number, precision, batch, tokens, language, depth)
+            for (language, tokens), batch, depth in product(pools, self.design.batches, depths)
+            if depth == layers or tokens == EVERY
+        ]
+        with torch.inference_mode():
+            for place in random.permutation(len(conditions)):
+                condition = conditions[place]
+                with cut(model.encoder, condition.layers):
+                    self._measure(model, condition, block)
+                self.tick(len(self.blocks), self._total)
+
+    def _measure(self, model: TaskModel, condition: Condition, block: int) -> None:
+        sentences, host = self.sentences[condition.model], torch.device("cpu")
+        batches = []
+        for number in range(self.design.passes):
+            features = sentences.draw(condition.language, condition.tokens, condition.batch, block, number)
+            batches.append(
+                (input_tensors(sentences.dataset, features, host), int(sentences.dataset.lengths[features].sum()))
+            )
+        for warm in range(self.design.warmup):
+            self._forward(model, batches[warm % len(batches)][0])
+        gc.collect(0)
+        gc.disable()  # a collection would be some pass's p99
+        try:
+            self.memory.reset()
+            before = self.energy.joules()
+            for batch, real in batches:
+                start = self.clock()
+                self._forward(model, batch)
+                self.passes.append(Pass(condition, block, self.clock() - start, real))
+            after = self.energy.joules()
+        finally:
+            gc.enable()
+        joules = None if before is None or after is None else after - before
+        self.blocks.append(Block(condition, block, self.memory.peak(), joules))
+
+    def _forward(self, model: TaskModel, batch: Mapping[str, Tensor]) -> Tensor:
+        return classify(model, to_device(batch, self.device)).float().cpu()  # which waits for the device
