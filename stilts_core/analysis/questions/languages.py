@@ -82,10 +82,8 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
             "languages that are not zero-shot."
         )
         return QuestionAnswer(NAME, TITLE, text, answered=False)
-    blocks: list[Block] = [_table(found), *_figures(found)]
     trained = list(_trained(frame, scores, pairs))
-    if trained:
-        blocks.append(_trained_table(trained))
+    blocks: list[Block] = [*([_trained_table(trained)] if trained else []), *_figures(found), _table(found)]
     tables = (*_csv(found), *([_trained_csv(trained)] if trained else ()))
     return QuestionAnswer(
         NAME, TITLE, _words(found), tuple(_caveats(frame, scores, found)), True, tuple(blocks), tables
@@ -295,7 +293,10 @@ def _table(found: Sequence[Comparison]) -> Table:
         (
             Cell(one.multilingual, sub=f"over {one.english}, {one.encoder}"),
             Cell(one.target),
-            Cell(one.where, sub=words.counted(len(one.languages), "language") if one.languages else ""),
+            Cell(
+                one.where,
+                sub=words.counted(len(one.languages), "language") if one.languages else "in the mix less outside",
+            ),
             Cell(words.signed(one.interval.estimate), sub=_ends(one.interval), flag="●" if one.shown else ""),
             Cell(words.p_value(one.adjusted), sub=f"of {one.family}"),
             Cell(words.NOTHING if one.wilcoxon is None else words.p_value(one.wilcoxon.p)),
