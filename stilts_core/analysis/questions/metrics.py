@@ -322,7 +322,8 @@ def _figures(relations: Sequence[Relation], scores: Scores) -> Iterator[Plot]:
         yield Plot(
             caption=f"The strongest relation {kind} tasks: across, {_named(best.metric)}{less}; up, {_outcome(kind)} "
             f"on {best.target}{less}, points. A mark for each {'run' if kind == 'within' else 'curriculum'}; r "
-            f"{words.signed(best.found.pearson, 2)}, n {best.found.n}.",
+            f"{words.signed(best.found.pearson, 2)}, n {best.found.n}, p corrected {words.p_value(best.adjusted)}"
+            f"{'' if best.shown else ': not shown'}.",
             drawing=scatter_plot(points, f"{_named(best.metric)} and the gain on {best.target}"),
             key=tuple((key_mark(Style(places[c])), scores.curricula[c]) for c in used),
             source="tables/metrics.csv",

@@ -474,7 +474,12 @@ def _model_csv(model: Model | None, without: dict[str, Model | None]) -> CsvTabl
 
 def _model_table(which: str, effects: Iterator[tuple[str, str, Interval]]) -> Table:
     rows = tuple(
-        (Cell(name, sub=sub), Cell(words.signed(one.estimate, 2)), Cell(_span(one)), Cell(words.p_value(one.p)))
+        (
+            Cell(name, sub="" if sub == which else sub),
+            Cell(words.signed(one.estimate, 2)),
+            Cell(_span(one)),
+            Cell(words.p_value(one.p)),
+        )
         for sub, name, one in effects
     )
     return Table(
