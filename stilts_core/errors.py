@@ -46,6 +46,7 @@ EXIT_CODES: dict[int, ExitCode] = {
         ExitCode(69, "incompatible-checkpoint", "a checkpoint does not fit the stage", Budget.NONE),
         ExitCode(70, "diverged", "the loss became NaN or infinite", Budget.NONE),
         ExitCode(71, "out-of-device-memory", "the device ran out of memory", Budget.NONE),
+        ExitCode(72, "damaged-input", "an input of the stage is lost or damaged", Budget.INFRASTRUCTURE),
         ExitCode(73, "storage", "the store could not be read or written", Budget.INFRASTRUCTURE),
         ExitCode(74, "rendezvous", "the ranks did not find each other", Budget.INFRASTRUCTURE),
         ExitCode(75, "stopped", "stopped on request", Budget.INFRASTRUCTURE),
@@ -125,6 +126,12 @@ class DeviceMemoryError(StiltsError):
     """The device ran out of memory."""
 
     exit_code = 71
+
+
+class DamagedInputError(StiltsError):
+    """What an input of a stage had committed is not in the store any more; the stage that made it has to run again."""
+
+    exit_code = 72
 
 
 class StorageError(StiltsError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stilts_core.analysis import summary, tables
+from stilts_core.analysis.citations import cited
 from stilts_core.analysis.evidence import Evidence, find_evidence
 from stilts_core.analysis.evidence_tables import evidence_files
 from stilts_core.analysis.frame import Frame, choose, scores_in
@@ -16,13 +18,17 @@ from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import render_page, words
 from stilts_core.analysis.report.answer import answer
 from stilts_core.analysis.report.blocks import Block, Cell, Column, Page, Points, Section, Table, Text
-from stilts_core.analysis.report.evidence import evidence_sections, methods_section
+from stilts_core.analysis.report.evidence import evidence_sections
 from stilts_core.analysis.report.figures import definitions
+from stilts_core.analysis.report.methods import Methods, methods
 from stilts_core.analysis.report.names import TableNames
+from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.statistics.results import Interval
 from stilts_core.analysis.summary import ALL_TARGETS, Summary, summarise
 from stilts_core.analysis.table import csv_bytes, rounded
+from stilts_core.catalog.bibliography import Entry, to_bibtex
+from stilts_core.catalog.load import load_catalogue
 
 OF_STUDIES = ("tables/claims.csv", "tables/reference.csv")
 """What only a study file can ask for."""
@@ -65,8 +71,14 @@ def analyse(
     )
 
 
-def files(found: Analysis) -> dict[str, bytes]:
-    """The files of an analysis by name."""
+def files(found: Analysis, formats: Sequence[str] = ()) -> dict[str, bytes]:
+    """The files of an analysis by name.
+
+    Args:
+        found: the analysis.
+        formats: in which to have the tables beside, of `typeset.FORMATS`.
+    """
+    made = page(found)
     question_tables = {
         f"tables/{table.name}.csv": csv_bytes(table.header, table.records)
         for question in found.questions
@@ -77,8 +89,24 @@ def files(found: Analysis) -> dict[str, bytes]:
         "tables/languages.csv": tables.languages_csv(found.scores),
         **{name: data for name, data in evidence_files(found.evidence, ()).items() if name not in OF_STUDIES},
         **question_tables,
-        "report.html": render_page(page(found)).encode(),
+        **typeset(made, formats, methods_of_table(found)),
+        "references.bib": to_bibtex(cited_by_table(found)).encode(),
+        "report.html": render_page(made).encode(),
     }
+
+
+def methods_of_table(found: Analysis) -> Methods | None:
+    """The paragraph on methods of a table alone."""
+    return methods(found.scores, found.evidence)
+
+
+def cited_by_table(found: Analysis) -> tuple[Entry, ...]:
+    """What a paper on the table has to cite, as far as names tell."""
+    scores = found.scores
+    tasks = [target.target for target in scores.targets]
+    tasks += [task for name in scores.curricula for task in re.split("[-+.]", name)]
+    questions = [question.name for question in found.questions]
+    return cited(tasks, scores.encoders, scores.protocol, found.evidence, questions, load_catalogue())
 
 
 def page(found: Analysis) -> Page:
@@ -86,6 +114,7 @@ def page(found: Analysis) -> Page:
     scores = found.scores
     names = TableNames(scores.encoders, scores.curricula)
     said = answer(found.summary, {target.target: names.target(target.target) for target in scores.targets})
+    said_methods = methods_of_table(found)
     blocks: list[Block] = [Text(said.lead)]
     if len(said.points) > 1:
         blocks.append(Points(said.points))
@@ -95,8 +124,8 @@ def page(found: Analysis) -> Page:
         Section("answer", "Answer", tuple(blocks)),
         *(question.section for question in found.questions),
         *evidence_sections(scores, found.evidence, (), names),
-        _means(found, names),
-        methods_section(scores, found.evidence),
+        means_section(found, names),
+        said_methods.section() if said_methods else None,
     )
     languages = {code for target in scores.targets for code in target.languages}
     facts = (
@@ -115,10 +144,11 @@ def page(found: Analysis) -> Page:
         notices=(),
         sections=tuple(section for section in sections if section is not None),
         definitions=definitions(),
+        command="stilts analyse TABLE --only {}",
     )
 
 
-def _means(found: Analysis, names: TableNames) -> Section:
+def means_section(found: Analysis, names: TableNames) -> Section:
     by_arm: dict[tuple[str, str], list[Summary]] = {}
     for row in found.summary:
         by_arm.setdefault((row.encoder, row.curriculum), []).append(row)

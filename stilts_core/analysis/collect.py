@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from stilts_core.analysis import summary, table, tables
+from stilts_core.analysis.citations import cited_by_study
 from stilts_core.analysis.collected import Collected, gather
 from stilts_core.analysis.costs import cost_rows
 from stilts_core.analysis.evidence_tables import evidence_files
-from stilts_core.analysis.frame import frame_of
+from stilts_core.analysis.imported import read_imports
+from stilts_core.analysis.joining import (
+    IMPORTED_NOTICE,
+    Joined,
+    join_studies,
+    joined_files,
+    joined_report,
+    joined_sections,
+)
 from stilts_core.analysis.outcomes import SampleOf, samples_of
 from stilts_core.analysis.questions import answers
 from stilts_core.analysis.questions.answer import QuestionAnswer
-from stilts_core.analysis.report import render
+from stilts_core.analysis.report import render_page
+from stilts_core.analysis.report.blocks import Notice, Page
+from stilts_core.analysis.report.methods import methods_of_study
+from stilts_core.analysis.report.names import Names
+from stilts_core.analysis.report.page import build_page
+from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.table import ResultRow
+from stilts_core.catalog.bibliography import to_bibtex
 from stilts_core.planning.plan import Plan
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import read_manifests
@@ -36,17 +52,26 @@ def read(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> Col
     def costs(manifests: Mapping[str, Manifest]) -> tuple[ResultRow, ...]:
         return cost_rows(store, plan, manifests)
 
-    return gather(plan, read_manifests(store, [stage.fingerprint for stage in plan.stages]), gaps, samples, costs)
+    manifests = read_manifests(store, [stage.fingerprint for stage in plan.stages])
+    return replace(gather(plan, manifests, gaps, samples, costs), imports=read_imports(store, plan.name))
 
 
-def files(collected: Collected) -> dict[str, bytes]:
+def files(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]:
     """The collector's files by name.
+
+    Args:
+        collected: the study.
+        formats: in which to have the report's tables beside, of `typeset.FORMATS`.
 
     The tables depend on the plan and on what the stages measured alone; ``tables/missing.csv`` also has the reasons
     that were given, and ``report.html`` these and, in its section on how the study ran, times and machines.
     """
     questions = questions_of(collected)
+    names = [question.name for question in questions]
+    joined = join_studies([collected], collected.imports) if collected.imports else ()
+    page = _with_imports(build_page(collected, questions), joined)
     return {
+        **joined_files(joined),
         "results.csv": table.to_csv(collected.rows),
         "results.parquet": table.to_parquet(collected.rows),
         "summary.csv": summary.to_csv(collected.scores, collected.summary, collected.evidence.gains),
@@ -59,8 +84,31 @@ def files(collected: Collected) -> dict[str, bytes]:
             for question in questions
             for one in question.tables
         },
-        "report.html": render(collected, questions).encode(),
+        **typeset(page, formats, methods_of_study(collected, names)),
+        "references.bib": references(collected, names),
+        "report.html": render_page(page).encode(),
     }
+
+
+def references(collected: Collected, questions: Sequence[str]) -> bytes:
+    """``references.bib``: every task, encoder, protocol, method and program that the study used."""
+    catalogue = Names(collected.plan).catalogue
+    entries = cited_by_study(collected.plan, collected.evidence, questions, catalogue)
+    return to_bibtex(entries).encode()
+
+
+def _with_imports(page: Page, joined: Sequence[Joined]) -> Page:
+    """The report with what was imported beside the study, in sections of its own."""
+    if not joined:
+        return page
+    at = next(place for place, section in enumerate(page.sections) if section.anchor == "missing")
+    beside = tuple(
+        replace(section, title=f"Beside other systems: {section.title[0].lower()}{section.title[1:]}")
+        for section in joined_sections(joined)
+    )
+    notice = Notice("Tables from other systems lie beside this study.", IMPORTED_NOTICE)
+    sections = (*page.sections[:at], *beside, *page.sections[at:])
+    return replace(page, sections=sections, notices=(*page.notices, notice))
 
 
 def questions_of(collected: Collected) -> tuple[QuestionAnswer, ...]:
@@ -68,12 +116,26 @@ def questions_of(collected: Collected) -> tuple[QuestionAnswer, ...]:
     spec = collected.plan.study.get("spec")
     named = spec.get("questions") if isinstance(spec, Mapping) else None
     wanted = [str(name) for name in named] if isinstance(named, list | tuple) else []
-    return tuple(answers(frame_of(collected.rows), collected.scores, collected.evidence, wanted))
+    return tuple(answers(collected.frame, collected.scores, collected.evidence, wanted))
 
 
-def report(collected: Collected) -> bytes:
-    """``report.html``."""
-    return render(collected, questions_of(collected)).encode()
+def report(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]:
+    """``report.html`` and ``references.bib``, and the tables in these formats."""
+    questions = questions_of(collected)
+    names = [question.name for question in questions]
+    joined = join_studies([collected], collected.imports) if collected.imports else ()
+    page = _with_imports(build_page(collected, questions), joined)
+    return {
+        **typeset(page, formats, methods_of_study(collected, names)),
+        "references.bib": references(collected, names),
+        "report.html": render_page(page).encode(),
+    }
+
+
+def together(studies: Sequence[Collected], store: Store, formats: Sequence[str] = ()) -> dict[str, bytes]:
+    """The report of several studies of a store, with its tables; tables that lie beside any of them come along."""
+    imports = {member.origin + member.name: member for study in studies for member in study.imports}
+    return joined_report(studies, join_studies(studies, list(imports.values()), store), formats)
 
 
 def collect(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> dict[str, bytes]:

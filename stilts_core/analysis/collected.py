@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from stilts_core.analysis.evidence import Evidence, find_evidence
+from stilts_core.analysis.frame import Frame, frame_of
 from stilts_core.analysis.gaps import Gap, find_gaps
+from stilts_core.analysis.member import Member
 from stilts_core.analysis.outcomes import SampleOf, no_samples
 from stilts_core.analysis.reference import Beside, beside
-from stilts_core.analysis.rows import LanguageResult, language_notes, language_results, result_rows
+from stilts_core.analysis.rows import LanguageResult, language_notes, language_results, reading_rows, result_rows
 from stilts_core.analysis.scores import Scores, scores_of
 from stilts_core.analysis.stage_rows import stage_rows
 from stilts_core.analysis.summary import Summary, summarise
@@ -30,6 +32,8 @@ class Collected:
         manifests: fingerprint → manifest of the committed stages of the plan.
         results: fingerprint of an evaluate stage → its results by language.
         notes: fingerprint of an evaluate stage → what it said of a language.
+        frame: the rows as columns.
+        imports: tables from other systems beside the study; no other attribute holds anything of them.
     """
 
     plan: Plan
@@ -37,11 +41,13 @@ class Collected:
     results: Mapping[str, Mapping[str, LanguageResult]]
     notes: Mapping[str, Mapping[str, str]]
     rows: tuple[ResultRow, ...]
+    frame: Frame
     scores: Scores
     summary: tuple[Summary, ...]
     gaps: tuple[Gap, ...]
     evidence: Evidence
     beside: tuple[Beside, ...]
+    imports: tuple[Member, ...] = ()
 
 
 Samples = Callable[[Mapping[str, Manifest], Scores, Mapping[str, str]], SampleOf]
@@ -72,7 +78,8 @@ def gather(
     results = {name: language_results(mine[name]) for name in evaluated if name in mine}
     notes = {name: language_notes(mine[name]) for name in evaluated if name in mine}
     study = _study(plan)
-    rows = (*result_rows(plan, results), *stage_rows(plan, study, mine), *(costs(mine) if costs else ()))
+    told = (*stage_rows(plan, study, mine), *reading_rows(plan, mine))
+    rows = (*result_rows(plan, results), *told, *(costs(mine) if costs else ()))
     scores = scores_of(plan.name, plan.protocol, plan.cells, rows)
     tasks = {cell.target: cell.task or cell.target for cell in plan.cells}
     sample_of = samples(mine, scores, tasks) if samples else no_samples
@@ -83,6 +90,7 @@ def gather(
         manifests=mine,
         results=results,
         rows=rows,
+        frame=frame_of(rows),
         scores=scores,
         summary=summarise(scores),
         notes=notes,

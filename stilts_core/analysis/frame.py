@@ -9,7 +9,7 @@ zero-shot. ``docs/results-table.md`` has the whole schema, with the further metr
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +91,27 @@ def frame_of(rows: Iterable[ResultRow]) -> Frame:
     )
 
 
+def concatenated(frames: Sequence[Frame]) -> Frame:
+    """The rows of all frames, one after another."""
+    texts = {}
+    for name in TEXTS:
+        names = tuple(sorted({text for frame in frames for text in frame.texts[name].names}))
+        place = {text: code for code, text in enumerate(names)}
+        codes = [
+            np.array([place[text] for text in frame.texts[name].names], dtype=np.int64)[frame.texts[name].codes]
+            for frame in frames
+            if len(frame)
+        ]
+        texts[name] = Coded(np.concatenate([np.zeros(0, dtype=np.int64), *codes]), names)
+    return Frame(
+        texts,
+        np.concatenate([np.zeros(0, dtype=np.int64), *(frame.seed for frame in frames)]),
+        np.concatenate([np.zeros(0), *(frame.value for frame in frames)]),
+        np.concatenate([np.zeros(0, dtype=np.int64), *(frame.n for frame in frames)]),
+        np.concatenate([np.zeros(0, dtype=bool), *(frame.zero_shot for frame in frames)]),
+    )
+
+
 def read_frame(path: Path) -> Frame:
     """A table from a ``.csv`` or ``.parquet`` file; columns that are not known are left alone.
 
@@ -98,12 +119,18 @@ def read_frame(path: Path) -> Frame:
         MissingInputError: there is no such file.
         DataError: a column is missing, a field holds something else, or a value is not finite.
     """
-    import pyarrow as pa
-
     try:
         data = path.read_bytes()
     except OSError as error:
         raise MissingInputError(f"The results table {path} can't be read: {error.strerror}.") from error
+    return frame_in(data, str(path))
+
+
+def frame_in(data: bytes, name: str) -> Frame:
+    """As `read_frame`, from the file's bytes; its name says what it is."""
+    import pyarrow as pa
+
+    path = Path(name)
     try:
         table = _parquet(data) if path.suffix == ".parquet" else _csv(data)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -238,10 +265,23 @@ def _scores(frame: Frame) -> Scores:
                 target, languages, cube[SCORE], cube[CHANCE], cube[AT_CHANCE], cube[DEGENERATE], zero_shot=zero, run=run
             )
         )
+    fingerprints = tuple(_fingerprint(frame, int(name)) for name in names)
     study, protocol = (next(iter(frame.present(name)), "") for name in ("study", "protocol"))
     return Scores(
-        study, protocol, encoders, curricula, tuple(map(int, seeds)), tuple(cubes), tuple(str(name) for name in names)
+        study,
+        protocol,
+        encoders,
+        curricula,
+        tuple(map(int, seeds)),
+        tuple(cubes),
+        fingerprints,
     )
+
+
+def _fingerprint(frame: Frame, number: int) -> str:
+    """What a run's number of `_runs` stands for: its fingerprint, where it has one."""
+    names = frame.texts["fingerprint"].names
+    return names[number] if number < len(names) else f"run {number - len(names)}"
 
 
 def _places(column: Coded, order: tuple[str, ...]) -> Ints:

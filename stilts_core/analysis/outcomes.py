@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,9 +10,11 @@ import numpy as np
 
 from stilts_core.analysis.scores import Floats, Scores, TargetScores
 from stilts_core.analysis.statistics.sample import RunOutcomes, Sample, make_sample
-from stilts_core.errors import DataError, StorageError
+from stilts_core.errors import DataError, MissingInputError
 from stilts_core.evaluation.evaluate import OUTCOMES_FILE
-from stilts_core.storage.base import Store
+from stilts_core.storage.base import ContentError, Store
+from stilts_core.storage.commit import damaged_files
+from stilts_core.storage.hashing import describe, record_of
 from stilts_core.storage.manifest import Manifest, attempt_prefix
 
 PARALLEL = frozenset({"xnli", "pawsx", "xquad", "mlqa", "xcopa"})
@@ -101,17 +102,22 @@ def _read(
     """The outcomes of a stage by language; None where it has none of a known kind.
 
     Raises:
-        StorageError: the file is not what was committed.
+        DamagedStageError: the file is not what was committed.
+        StorageError: it cannot be read now.
     """
     record = manifest.files.get(OUTCOMES_FILE)
     if record is None:
         return None
     key = attempt_prefix(manifest.fingerprint, manifest.attempt) + OUTCOMES_FILE
-    data = store.read(key)
-    if hashlib.sha256(data).hexdigest() != record.sha256:
-        raise StorageError(
-            f"{store.uri}/{key} is not the file that was committed.", hint="Evaluate it again: `stilts retry`."
-        )
+    try:
+        data = store.read(key)
+    except MissingInputError as error:
+        raise damaged_files(store, manifest, {OUTCOMES_FILE: "no file"}) from error
+    except ContentError as error:
+        raise damaged_files(store, manifest, {OUTCOMES_FILE: error.message}) from error
+    found = record_of(data)
+    if found != record:
+        raise damaged_files(store, manifest, {OUTCOMES_FILE: describe(found)})
     return outcomes_of(data, interned)
 
 

@@ -138,3 +138,36 @@ def _named(result: LanguageResult) -> Iterator[tuple[str, float]]:
 def natural(text: str) -> list[tuple[int, str]]:
     """A sorting key that puts ``state2`` before ``state10``."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def reading_rows(plan: Plan, manifests: Mapping[str, Manifest]) -> tuple[ResultRow, ...]:
+    """What the results hold beside the scores of the cells; what has not committed, or is not there, gives no row."""
+    return tuple(_readings(plan, manifests))
+
+
+def _readings(plan: Plan, manifests: Mapping[str, Manifest]) -> Iterator[ResultRow]:
+    for reading in plan.readings:
+        manifest = manifests.get(reading.fingerprint)
+        value: object = None if manifest is None else getattr(manifest, reading.of)
+        for key in reading.place:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        number = _number(value)
+        if manifest is None or number is None:
+            continue
+        size = _number(manifest.metrics.get("examples"))
+        yield ResultRow(
+            study=plan.name,
+            arm=f"{reading.encoder}/{reading.curriculum}",
+            encoder=reading.encoder,
+            curriculum=reading.curriculum,
+            target=reading.target,
+            language="-",
+            zero_shot=False,
+            seed=reading.seed,
+            protocol=plan.protocol,
+            split=reading.split,
+            metric=reading.metric,
+            value=number,
+            n=0 if size is None or reading.of == "run" else int(size),
+            fingerprint=reading.fingerprint,
+        )

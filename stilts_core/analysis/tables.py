@@ -56,9 +56,9 @@ def language_cell(scores: Scores, target: TargetScores, e: int, c: int, language
 
 
 def languages_csv(scores: Scores) -> bytes:
-    """``tables/languages.csv``: for each arm, target and language the mean and deviation over distinct runs."""
+    """``tables/languages.csv``: for each arm, target and language the distinct runs, their mean and deviation."""
     names = ("study", "protocol", "encoder", "curriculum", "target", "language", "zero_shot")
-    header = (*names, "mean", "sd", "gain", "gain_sd", "chance", "runs", "at_chance", "degenerate")
+    header = (*names, "mean", "sd", "gain", "gain_sd", "chance", "runs", "at_chance", "degenerate", "values")
     return csv_bytes(header, _language_records(scores))
 
 
@@ -84,7 +84,13 @@ def _language_records(scores: Scores) -> Iterator[Sequence[object]]:
                         len(cell.score.values),
                         cell.at_chance,
                         cell.degenerate,
+                        _values(cell.score),
                     )
+
+
+def _values(spread: Spread) -> str:
+    """Each distinct run's number, as figures draw it."""
+    return " ".join(map(repr, spread.values))
 
 
 def missing_csv(gaps: Sequence[Gap]) -> bytes:
@@ -160,12 +166,12 @@ def states_csv(scores: Scores, rows: Iterable[ResultRow]) -> bytes:
     """``tables/states.csv``: retrieval by hidden state, mean over languages, mean and deviation over distinct runs."""
     header = (
         *("study", "protocol", "encoder", "curriculum", "target", "not_zero_shot"),
-        *("state", "mean", "sd", "runs"),
+        *("state", "mean", "sd", "runs", "values"),
     )
     records = [
         (
             *(scores.study, scores.protocol, curve.encoder, curve.curriculum, curve.target, " ".join(curve.seen)),
-            *(state, spread.mean, spread.sd, len(spread.values)),
+            *(state, spread.mean, spread.sd, len(spread.values), _values(spread)),
         )
         for curve in state_curves(scores, rows)
         for state, spread in zip(curve.states, curve.scores, strict=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stilts_core.errors import StorageError
+from stilts_core.errors import SpecError, StorageError
 
 if TYPE_CHECKING:
     from stilts_core.analysis.analyse import Analysis
@@ -61,6 +61,20 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
             ) from error
         written.append(path)
     return written
+
+
+def only_these(files: Mapping[str, bytes], names: Sequence[str]) -> Mapping[str, bytes]:
+    """Some of the files; all of them where no name is given.
+
+    Raises:
+        SpecError: there is no such file.
+    """
+    from stilts_core.catalog.nearest import unknown
+
+    for name in names:
+        if name not in files:
+            raise SpecError(f"{unknown('file', name, files).capitalize()}.")
+    return {name: files[name] for name in names} or files
 
 
 def gain_lines(collected: Collected | Analysis) -> Iterator[str]:

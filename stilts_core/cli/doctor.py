@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--deep", is_flag=True, help="Also read every file of the store's committed stages, to find damaged ones."
 )
+@click.option("--repair", is_flag=True, help="With --deep: have the stages of damaged files run again.")
 @click.option("--cluster", is_flag=True, help="Look at a cluster, and from inside of it, instead of this machine.")
 @click.option(
     "--patience",
@@ -41,6 +42,7 @@ def command(
     context: str | None,
     namespace: str | None,
     deep: bool,
+    repair: bool,
     cluster: bool,
     patience: float,
     role: str | None,
@@ -52,6 +54,8 @@ def command(
     """
     from stilts_core.spec.load import load_profile
 
+    if repair and not deep:
+        raise click.UsageError("--repair needs --deep, which finds what there is to repair.")
     profile = load_profile(profile_path)
     if role is not None:
         return _report_inside(profile, role)
@@ -60,7 +64,7 @@ def command(
         _cluster_checks(profile, store, context, namespace, patience) if there else _checks(profile, store)
     )
     if deep:
-        checks = chain(checks, _deep(profile, store))
+        checks = chain(checks, _deep(profile, store, repair=repair))
     if data_root is not None:
         checks = chain(checks, [_data(profile, data_root)])
     blocked = 0
@@ -160,25 +164,32 @@ def _store(profile: Profile, store: str | None) -> Iterator[Check]:
         yield Check(f"store, {finding.name}", finding.detail, finding.follows, blocks=not finding.ok)
 
 
-def _deep(profile: Profile, store: str | None) -> Iterator[Check]:
+def _deep(profile: Profile, store: str | None, *, repair: bool) -> Iterator[Check]:
     from stilts_core.cli.options import store_settings
     from stilts_core.engine.check import Check
     from stilts_core.errors import StiltsError
     from stilts_core.storage.audit import audit
     from stilts_core.storage.open import open_store
+    from stilts_core.storage.repair import DamagedStageError
+    from stilts_core.storage.withdraw import withdraw
 
     settings = store_settings(profile, store)
     stages = files = size = 0
     try:
-        for found in audit(open_store(settings.uri or "", settings.s3)):
+        there = open_store(settings.uri or "", settings.s3)
+        for found in audit(there):
             stages, files, size = stages + 1, files + found.files, size + found.bytes
-            if found.damage:
-                yield Check(
-                    "store, files",
-                    found.damage,
-                    f"Delete {found.manifest} from {settings.uri}, and run the study again: that makes the stage anew.",
-                    blocks=True,
-                )
+            problem = found.problem
+            if not isinstance(problem, DamagedStageError):
+                if problem is not None:
+                    yield Check("store, files", problem.message, problem.hint or "Run this again.", blocks=True)
+            elif repair:
+                withdraw(there, problem)
+                again = "It counts as done no longer: run its study again, which makes it anew."
+                yield Check("store, files", problem.message, again)
+            else:
+                again = "With --repair it counts as done no longer, and its study, run again, makes it anew."
+                yield Check("store, files", problem.message, again, blocks=True)
     except StiltsError as error:
         yield Check("store, files", error.message, error.hint or "Name another store with --store.", blocks=True)
         return

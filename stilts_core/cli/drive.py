@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stilts_core.cli.options import open_study, study_options
-from stilts_core.cli.running import collect_results, conclude, keep_plan, keep_results
+from stilts_core.cli.running import conclude, keep_plan, keep_results, run_and_collect
 from stilts_core.errors import Budget, ClusterError, SpecError, StiltsError, StoppedError, explain_exit
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def command(
                 opened = open_study(study, store, data_root, profile_path)
                 check_digest(opened, plan_digest)
                 port = METRICS_PORT if metrics_port is None else metrics_port
-                status = _conclude(opened, cluster, anchor, _drive(opened, cluster, anchor, job, port))
+                ports = itertools.chain([port], itertools.repeat(0))  # once it serves figures, that is for good
+                statuses, files = run_and_collect(opened, lambda: _drive(opened, cluster, anchor, job, next(ports)))
+                status = _conclude(opened, cluster, anchor, statuses, files)
             except StiltsError as error:
                 _leave_word(str(error))
                 if explain_exit(error.exit_code).budget is Budget.NONE:
@@ -145,11 +148,17 @@ def _drive(opened: OpenedStudy, cluster: Cluster, anchor_name: str, job: str | N
         lease.release()
 
 
-def _conclude(opened: OpenedStudy, cluster: Cluster, anchor: str, statuses: Mapping[str, Status]) -> int:
+def _conclude(
+    opened: OpenedStudy,
+    cluster: Cluster,
+    anchor: str,
+    statuses: Mapping[str, Status],
+    files: Mapping[str, bytes],
+) -> int:
     from stilts_core.cli.watch import summarise
     from stilts_core.engine.kubernetes.anchor_notes import outcome_of, outcome_patch
 
-    report = keep_results(opened, collect_results(opened, statuses))
+    report = keep_results(opened, files)
     status = conclude(opened.plan, statuses, lambda verb, *more: " ".join(["stilts", verb, "STUDY", *more]))
     click.echo(f"Report: {report}")
     counts = summarise(statuses)

@@ -33,6 +33,17 @@ profile_option = click.option(
     help="Where and on what it runs. Default: this machine.",
 )
 
+only_option = click.option(
+    "--only", multiple=True, metavar="NAME", help="Write this file alone (tables/gains.csv); may stand several times."
+)
+format_option = click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["latex", "markdown"]),
+    help="Also write the report's tables so, for a paper; may stand twice.",
+)
+
 
 def study_options(command: CommandT) -> CommandT:
     """STUDY, --store, --data and --profile."""

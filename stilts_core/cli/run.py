@@ -13,7 +13,7 @@ import click
 
 from stilts_core.cli.collecting import write_files
 from stilts_core.cli.options import open_study, study_options
-from stilts_core.cli.running import collect_results, conclude, keep_plan, keep_results
+from stilts_core.cli.running import conclude, keep_plan, keep_results, run_and_collect
 
 if TYPE_CHECKING:
     from stilts_core.cli.options import OpenedStudy
@@ -43,9 +43,15 @@ def command(
     """
     opened = open_study(study, store, data_root, profile_path)
     plan = opened.plan
-    statuses, stopped = _drive(opened, slots)
+    stopped = False
+
+    def drive() -> Mapping[str, Status]:
+        nonlocal stopped
+        statuses, stopped = _drive(opened, slots)
+        return statuses
+
     folder = out or Path("results") / plan.name
-    files = collect_results(opened, statuses)
+    statuses, files = run_and_collect(opened, drive)
     write_files(files, folder)
     keep_results(opened, files)
     options = {"--store": store, "--data": data_root, "--profile": profile_path}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,38 @@ def keep_plan(opened: OpenedStudy) -> str:
     key = study_key(opened.plan, "plan.json")
     opened.store.put(key, f"{opened.plan.model_dump_json(indent=1)}\n".encode())
     return key
+
+
+def run_and_collect(
+    opened: OpenedStudy, drive: Callable[[], Mapping[str, Status]]
+) -> tuple[Mapping[str, Status], Mapping[str, bytes]]:
+    """Bring a study to its end and collect its results; where collecting finds a file damaged, its stage runs again.
+
+    Returns:
+        How the stages ended, and the collector's files by name.
+
+    Raises:
+        DamagedStageError: files are damaged again and again.
+        StiltsError: as ``drive``, or the store cannot be used.
+    """
+    from stilts_core.engine.states import GOOD
+    from stilts_core.storage.repair import DamagedStageError
+    from stilts_core.storage.withdraw import REPAIRS, withdraw
+
+    times: Counter[str] = Counter()
+    statuses = drive()
+    while True:
+        try:
+            return statuses, collect_results(opened, statuses)
+        except DamagedStageError as error:
+            times[error.fingerprint] += 1
+            if times[error.fingerprint] > REPAIRS:
+                raise
+            withdraw(opened.store, error)
+            whole = all(status.state in GOOD for status in statuses.values())
+            click.echo(f"{error.message} {'The stage runs again.' if whole else 'It is left out.'}", err=True)
+            if whole:
+                statuses = drive()
 
 
 def collect_results(opened: OpenedStudy, statuses: Mapping[str, Status]) -> Mapping[str, bytes]:

@@ -24,6 +24,7 @@ class Observation:
         reason: what is known of how it is, a clause for people.
         progress: the last that it reported.
         stored: the name under which it keeps things in the store, once it has one.
+        saved: of an ended attempt, the optimiser steps that the next one can go on after. The driver knows.
     """
 
     fingerprint: str
@@ -35,6 +36,7 @@ class Observation:
     reason: str = ""
     progress: Progress | None = None
     stored: Attempt | None = None
+    saved: int = 0
 
 
 class Backend(Protocol):

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from signal import Signals
+from types import MappingProxyType
 
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.graph import Capacity, Graph
 from stilts_core.engine.states import State, Status
-from stilts_core.errors import UNKNOWN_EXIT, Budget, explain_exit
+from stilts_core.errors import UNKNOWN_EXIT, Budget, DeviceMemoryError, explain_exit
 from stilts_core.stages.snapshot import Phase
 
 
@@ -23,8 +24,11 @@ class Limits:
     """What a run may use.
 
     Attributes:
-        application, infrastructure: attempts beyond the first that failures of each kind may cost a stage.
+        application, infrastructure: attempts beyond the first that failures of each kind may cost a stage; that of
+            the application anew whenever an attempt has saved a later step than all before.
         backoff: seconds before the second attempt; doubled for each further one, up to ``backoff_cap``.
+        groups: stages on several nodes. Their ranks cannot agree to try again with smaller pieces when the device's
+            memory runs out, so that the first time another attempt follows, with half the tokens in a forward pass.
     """
 
     capacity: Capacity
@@ -32,6 +36,7 @@ class Limits:
     infrastructure: int = 5
     backoff: float = 1.0
     backoff_cap: float = 60.0
+    groups: Collection[str] = frozenset()
 
     def allowed(self, budget: Budget) -> int:
         """Failures of one kind that another attempt may follow."""
@@ -81,6 +86,7 @@ def decide(
     now: float,
     *,
     reused: Collection[str] = frozenset(),
+    withdrawn: Mapping[str, int] = MappingProxyType({}),
     stopping: bool = False,
 ) -> Decision:
     """Say which attempts to start and stop, and how every stage is.
@@ -97,12 +103,14 @@ def decide(
         limits: room and budgets.
         now: seconds since the epoch.
         reused: those of ``committed`` that were there before this run.
+        withdrawn: fingerprint → how many manifests of the stage were withdrawn because their files were damaged; the
+            attempts that made them did not fail, and what was before them is no longer held against the stage.
         stopping: start nothing more, and stop what is live.
     """
     attempts: dict[str, list[Observation]] = {}
     for observation in observations:
         attempts.setdefault(observation.fingerprint, []).append(observation)
-    return _Round(graph, frozenset(committed), attempts, limits, now, frozenset(reused), stopping).decide()
+    return _Round(graph, frozenset(committed), attempts, limits, now, frozenset(reused), withdrawn, stopping).decide()
 
 
 @dataclass
@@ -113,6 +121,7 @@ class _Round:
     limits: Limits
     now: float
     reused: frozenset[str]
+    withdrawn: Mapping[str, int]
     stopping: bool
     statuses: dict[str, Status] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
@@ -143,17 +152,23 @@ class _Round:
             return self._finished(name, live)
         if live:
             return self._live(live)
-        failed = [observation for observation in history if observation.phase is Phase.ENDED]
+        failed = _held_against(history, self.withdrawn.get(name, 0))
         not_before = self.now
         if failed:
             last = failed[-1]
             budget = charge(last)
-            count = sum(charge(observation) is budget for observation in failed)
-            if count > self.limits.allowed(budget) and not (self.stopping and last.exit_code == _STOPPED):
+            since = _last_advance(failed) if budget is Budget.APPLICATION else 0
+            count = sum(charge(observation) is budget for observation in failed[since:])
+            allowed = self.limits.allowed(budget) or self._halvings(name, failed)
+            if count > allowed and not (self.stopping and last.exit_code == _STOPPED):
                 return Status(State.FAILED, describe_end(last), last.attempt, last.exit_code)
             wait = min(self.limits.backoff * 2 ** (len(failed) - 1), self.limits.backoff_cap)
             not_before = last.since + wait
-        return self._not_started(name, failed, not_before)
+        return self._not_started(name, history, failed, not_before)
+
+    def _halvings(self, name: str, failed: Sequence[Observation]) -> int:
+        """Attempts beyond the first that a stage whose last one ran out of device memory may have because of that."""
+        return int(name in self.limits.groups and failed[-1].exit_code == DeviceMemoryError.exit_code)
 
     def _finished(self, name: str, live: list[Observation]) -> Status:
         for observation in live:
@@ -172,7 +187,9 @@ class _Round:
         last = live[-1]
         return Status(State(last.phase.value), last.reason, last.attempt, since=last.since)
 
-    def _not_started(self, name: str, failed: list[Observation], not_before: float) -> Status:
+    def _not_started(
+        self, name: str, history: Sequence[Observation], failed: Sequence[Observation], not_before: float
+    ) -> Status:
         parents = [self.statuses[parent] for parent in self.graph.parents[name]]
         culprits = {
             culprit
@@ -182,7 +199,7 @@ class _Round:
         if culprits:
             by = tuple(sorted(culprits, key=self.graph.positions.__getitem__))
             return Status(State.BLOCKED, f"{self._names(by)} failed", blocked_by=by)
-        attempt = failed[-1].attempt if failed else 0
+        attempt = history[-1].attempt if history else 0
         if self.stopping:
             return Status(State.CANCELLED, "the run was stopped first", attempt)
         missing = [parent for parent in self.graph.parents[name] if parent not in self.committed]
@@ -190,6 +207,8 @@ class _Round:
             return Status(State.WAITING, f"for {self._names(missing)}", attempt)
         self.ready.append((name, not_before))
         why = f"again after: {describe_end(failed[-1])}" if failed else ""
+        if not failed and self.withdrawn.get(name):
+            why = "again: what it had committed was lost or damaged"
         return Status(State.QUEUED, why, attempt)
 
     def _start_what_fits(self) -> float | None:
@@ -221,6 +240,24 @@ class _Round:
 
 
 _STOPPED = 75
+
+
+def _last_advance(failed: Sequence[Observation]) -> int:
+    """The place of the last attempt that got further than all before it; 0 where none did."""
+    place = furthest = 0
+    for at, seen in enumerate(failed):
+        if seen.saved > furthest:
+            place, furthest = at, seen.saved
+    return place
+
+
+def _held_against(ended: Sequence[Observation], withdrawn: int) -> Sequence[Observation]:
+    """The attempts that count as failures.
+
+    Exit status 0 was true once, as often as a manifest was withdrawn since.
+    """
+    kept_their_word = [at for at, seen in enumerate(ended) if seen.exit_code == 0][:withdrawn]
+    return ended[kept_their_word[-1] + 1 :] if kept_their_word else ended
 
 
 def charge(ended: Observation) -> Budget:

@@ -13,17 +13,21 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from stilts_core.engine.backend import Backend, Observation
-from stilts_core.engine.decide import Decision, Limits, Start, decide, describe_end
+from stilts_core.engine.decide import Decision, Limits, Start, charge, decide, describe_end
 from stilts_core.engine.graph import Graph
 from stilts_core.engine.states import FINAL, Status, stamp
-from stilts_core.errors import StorageError
-from stilts_core.planning.plan import Stage
+from stilts_core.errors import Budget, DamagedInputError, StorageError
+from stilts_core.planning.plan import Stage, StageKind
 from stilts_core.stages.snapshot import Phase
 from stilts_core.storage.attempts import Outcome, put_log, record_outcome
 from stilts_core.storage.base import Store
-from stilts_core.storage.commit import committed
+from stilts_core.storage.generations import Head, read_heads
+from stilts_core.storage.repair import DamagedStageError, explain_repair
+from stilts_core.storage.resume import furthest_step
+from stilts_core.storage.withdraw import withdraw
 
 _AFTER_KILL_SECONDS = 1.0
+_WITH_STATES = frozenset({StageKind.TRAIN, StageKind.PRETRAIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,12 @@ class Driver:
         self._listener, self._submission, self._pace, self._clock = listener, submission, pace, clock
         self._committed: set[str] = set()
         self._reused: frozenset[str] = frozenset()
+        self._withdrawn: dict[str, int] = {}
+        self._lost: set[str] = set()  # stages whose manifests went in this run
+        self._turns = 0  # how often what is known of the store has changed
         self._statuses: dict[str, Status] = {}
         self._settled: set[tuple[str, int]] = set()  # ended attempts whose stage was looked up after their end
+        self._saved: dict[tuple[str, int], int] = {}  # ended attempts that a step was saved by → that step
         self._deadline: float | None = None  # set once the run is being stopped
         self._word = ""
         self._decision: Decision | None = None
@@ -105,9 +113,9 @@ class Driver:
 
         Raises:
             StorageError: the store has failed for longer than the driver's patience.
-            StiltsError: no stage can run at all (`Backend.observe`).
+            StiltsError: no stage can run at all (`Backend.observe`), or the store damages manifests again and again.
         """
-        self._committed = committed(self._store, self._graph.order)
+        self._ask(self._graph.order)
         self._reused = frozenset(self._committed)
         self._next_sweep = self._clock() + self._pace.sweep
         while True:
@@ -127,7 +135,7 @@ class Driver:
     def _decide(self, observations: Sequence[Observation], now: float) -> Decision:
         """What to do, decided anew unless all that is new is progress: in a large plan that comes far more often."""
         facts = (
-            len(self._committed),
+            self._turns,
             self.stopping,
             tuple((seen.fingerprint, seen.attempt, seen.phase, seen.exit_code, seen.reason) for seen in observations),
         )
@@ -141,7 +149,8 @@ class Driver:
             observations,
             self._limits,
             now,
-            reused=self._reused,
+            reused=self._reused - self._lost,
+            withdrawn=self._withdrawn,
             stopping=self.stopping,
         )
         return self._decision
@@ -155,13 +164,18 @@ class Driver:
         wanted = {fingerprint for fingerprint, _ in fresh} if self._store_failing_since is None or due else set()
         if due:
             wanted.update(self._graph.order)
+        asked = wanted - self._committed
+        for key in fresh:
+            if key[0] in wanted and ended[key].exit_code == DamagedInputError.exit_code:
+                asked.update(self._graph.parents[key[0]])  # it has withdrawn one of them, or found that another has
         try:
-            if wanted - self._committed:
-                self._committed |= committed(self._store, sorted(wanted - self._committed))
+            if asked:
+                self._ask(sorted(asked))
             if due:
                 self._next_sweep = now + self._pace.sweep
             for key in fresh:
                 if key[0] in wanted:
+                    self._look_for_step(ended[key])
                     self._settled.add(key)
                     self._record_end(ended[key])
             self._store_failing_since = None
@@ -170,9 +184,45 @@ class Driver:
         return [
             replace(seen, phase=Phase.COMMITTING)
             if seen.phase is Phase.ENDED and (seen.fingerprint, seen.attempt) not in self._settled
-            else seen
+            else replace(seen, saved=self._saved.get((seen.fingerprint, seen.attempt), seen.saved))
             for seen in observations
         ]
+
+    def _ask(self, fingerprints: Sequence[str]) -> None:
+        """Look in the store whether stages are done; one whose manifest is damaged is not, and runs again.
+
+        Raises:
+            StorageError: the store cannot be used now.
+            MissingInputError: a manifest is damaged again and again.
+        """
+        for head in read_heads(self._store, fingerprints):
+            name, done, withdrawn = head.fingerprint, False, len(head.withdrawn)
+            try:
+                done = head.require(self._store) is not None
+            except DamagedStageError as error:
+                withdraw(self._store, error, self._submission)
+                withdrawn += 1
+                self._listener.note(f"{error.message} The stage runs again.")
+            if done == (name in self._committed) and withdrawn == self._withdrawn.get(name, 0):
+                continue
+            self._turns += 1
+            self._withdrawn[name] = withdrawn
+            if done:
+                self._committed.add(name)
+                if name in self._lost and head.manifest is not None:
+                    self._listener.note(f"{self._graph.labels[name]} was made again: {explain_repair(head.manifest)}.")
+            elif name in self._committed:
+                self._committed.discard(name)
+                self._lost.add(name)
+                self._listener.note(f"{self._graph.labels[name]} runs again: {_loss(head)}.")
+
+    def _look_for_step(self, seen: Observation) -> None:
+        """Note how far a training that failed by itself has saved its state."""
+        if seen.fingerprint in self._committed or charge(seen) is not Budget.APPLICATION:
+            return
+        if self._stages[seen.fingerprint].kind in _WITH_STATES:
+            step = furthest_step(self._store, seen.fingerprint, seen.stored)
+            self._saved[seen.fingerprint, seen.attempt] = step
 
     def _endure(self, error: StorageError, now: float) -> None:
         if self._store_failing_since is None:
@@ -219,3 +269,11 @@ class Driver:
         if self._deadline is not None:
             times.append(self._deadline if now < self._deadline else now + _AFTER_KILL_SECONDS)
         return min(times)
+
+
+def _loss(head: Head) -> str:
+    """Why a stage that had committed has not any more, a clause for people."""
+    if not head.withdrawn:
+        return "its manifest is gone"
+    name, found = next(iter(head.withdrawn[-1].found.items()))
+    return f"of what it had committed {name} was lost or damaged ({found.rstrip('.')})"

@@ -10,7 +10,8 @@ import numpy as np
 from stilts_core.data.dataset import Array, Dataset, Segment
 from stilts_core.evaluation.examples import Record, records
 from stilts_core.evaluation.judgement import Judgement, f1_error
-from stilts_core.evaluation.mining import mine
+from stilts_core.evaluation.mining import Mined, mine
+from stilts_core.evaluation.neighbours import Recall, make_now
 from stilts_core.evaluation.outputs import RetrievalOutputs, require_finite
 from stilts_core.evaluation.predictions import label_file
 from stilts_core.evaluation.scorers.bitext import (
@@ -69,11 +70,16 @@ class _Sentences:
         gold = frozenset(f"{record['id']}\t{key}" for record in found[0] for key in record["keys"]) if known else None
         return cls(_Side.of(rows[0], found[0]), _Side.of(rows[1], found[1]), gold)
 
-    def candidates(self, vectors: Array, device: str) -> dict[Pair, float]:
+    def candidates(self, vectors: Array, device: str, recall: Recall) -> dict[Pair, float]:
         """What is mined from vectors of the whole dataset, as pairs of ids with their scores."""
         sides = [vectors[side.rows[side.mined]] for side in (self.foreign, self.english)]
         require_finite(*sides)
-        mined = mine(sides[0], sides[1], neighbours=NEIGHBOURS, device=device)
+
+        def search() -> list[Array]:
+            mined = mine(sides[0], sides[1], neighbours=NEIGHBOURS, device=device)
+            return [mined.source, mined.target, mined.scores]
+
+        mined = Mined(*recall(search))
         found = []
         for source, target, score in zip(
             self.foreign.mined[mined.source].tolist(),
@@ -100,6 +106,7 @@ class BitextJudge:
     outputs: RetrievalOutputs
     state: int
     device: str = "cpu"
+    recall: Recall = make_now
 
     def judge(self, examples: Array) -> Judgement:
         scored = _Sentences.of(self.dataset, examples)
@@ -111,10 +118,10 @@ class BitextJudge:
         for number, vectors in enumerate(self.outputs.states):
             if vectors is None:
                 continue
-            found = scored.candidates(vectors, self.device)
+            found = scored.candidates(vectors, self.device, self.recall)
             at = own_threshold = None if scored.gold is None else best_threshold(found, scored.gold, after_last=True)
             if tuning is not None and tuning.gold is not None:
-                at = best_threshold(tuning.candidates(vectors, self.device), tuning.gold, after_last=True)
+                at = best_threshold(tuning.candidates(vectors, self.device, self.recall), tuning.gold, after_last=True)
             kept = above(found, at or 0.0)
             if scored.gold is not None:
                 score = pair_score(scored.gold, kept)

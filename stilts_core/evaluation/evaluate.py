@@ -15,6 +15,7 @@ from stilts_core.evaluation.bitext import TUNED_ON, BitextJudge
 from stilts_core.evaluation.confidence import confidence_measures
 from stilts_core.evaluation.examples import identifiers
 from stilts_core.evaluation.judgement import Judge, Judgement, at_chance
+from stilts_core.evaluation.neighbours import Recall, make_now
 from stilts_core.evaluation.outcomes import OutcomeTable
 from stilts_core.evaluation.outputs import (
     ChoiceOutputs,
@@ -39,7 +40,13 @@ SCORE = "score"
 
 
 def score_target(
-    dataset: Dataset, params: EvaluateParams, outputs: Outputs, out: Path, *, device: str = "cpu"
+    dataset: Dataset,
+    params: EvaluateParams,
+    outputs: Outputs,
+    out: Path,
+    *,
+    device: str = "cpu",
+    recall: Recall = make_now,
 ) -> dict[str, Any]:
     """Decode and score all languages, and write what an evaluate stage commits.
 
@@ -48,6 +55,7 @@ def score_target(
 
     Args:
         device: where nearest neighbours are looked for; it changes no result.
+        recall: called for each search for neighbours in turn; see `neighbours.Recall`.
 
     Returns:
         ``metric``, the name of the main measure, and ``languages``: language → ``split``, ``n`` (examples), ``metrics``
@@ -62,7 +70,7 @@ def score_target(
         SpecError: the metric does not belong to the head.
     """
     check_shape(dataset, outputs)
-    judge = _judge(dataset, params, outputs, device)
+    judge = _judge(dataset, params, outputs, device, recall)
     table = OutcomeTable()
     languages: dict[str, Any] = {}
     for language, (split, examples) in _files(dataset, params.metric).items():
@@ -108,7 +116,13 @@ def dev_measures(dataset: Dataset, task: TrainTask, outputs: Outputs, examples: 
     return {SCORE: judgement.score, **judgement.measures, **probable}
 
 
-def _judge(dataset: Dataset, task: EvaluateParams | TrainTask, outputs: Outputs, device: str = "cpu") -> Judge:
+def _judge(
+    dataset: Dataset,
+    task: EvaluateParams | TrainTask,
+    outputs: Outputs,
+    device: str = "cpu",
+    recall: Recall = make_now,
+) -> Judge:
     metric = task.metric or _usual_metric(task)
     match outputs, metric:
         case ClassificationOutputs(), Metric.ACCURACY:
@@ -130,11 +144,11 @@ def _judge(dataset: Dataset, task: EvaluateParams | TrainTask, outputs: Outputs,
         case RetrievalOutputs(), _ if isinstance(task, EvaluateParams):
             state = scored_state(len(outputs.states) - 1, task.retrieval_states, task.retrieval_share)
             if metric is Metric.RETRIEVAL_ACCURACY:
-                return RetrievalJudge(dataset, outputs, state)
+                return RetrievalJudge(dataset, outputs, state, recall)
             if metric is Metric.BITEXT_F1:
-                return BitextJudge(dataset, outputs, state, device)
+                return BitextJudge(dataset, outputs, state, device, recall)
             if metric in (Metric.MAP_20, Metric.MEWSLI):
-                return RankedJudge(dataset, outputs, state, metric, device)
+                return RankedJudge(dataset, outputs, state, metric, device, recall)
     raise SpecError(f"The outputs of a {outputs.head} head cannot be scored as {metric} (task {task.task}).")
 
 

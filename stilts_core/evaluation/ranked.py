@@ -13,7 +13,7 @@ from stilts_core.data.dataset import Array, Dataset
 from stilts_core.errors import DataError
 from stilts_core.evaluation.examples import records
 from stilts_core.evaluation.judgement import Judgement, is_degenerate, mean_error
-from stilts_core.evaluation.neighbours import nearest
+from stilts_core.evaluation.neighbours import Recall, make_now, nearest
 from stilts_core.evaluation.outputs import RetrievalOutputs, require_finite
 from stilts_core.evaluation.predictions import answer_file
 from stilts_core.evaluation.scorers.arithmetic import running_sum
@@ -37,6 +37,7 @@ class RankedJudge:
     state: int
     metric: Metric
     device: str = "cpu"
+    recall: Recall = make_now
     _found: dict[int, Array] = field(default_factory=dict)
 
     def judge(self, examples: Array) -> Judgement:
@@ -123,7 +124,9 @@ class RankedJudge:
         if number not in self._found:
             queries, pool = vectors[self._every_query], vectors[self._pool]
             require_finite(queries, pool)
-            self._found[number] = nearest(normalised(queries), normalised(pool), CUT, device=self.device).rows
+            (self._found[number],) = self.recall(
+                lambda: [nearest(normalised(queries), normalised(pool), CUT, device=self.device).rows]
+            )
         return self._found[number]
 
     def _values(self, keys: Sequence[Sequence[str]], found: Array) -> Array:

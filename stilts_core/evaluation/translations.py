@@ -11,6 +11,7 @@ from stilts_core.data.dataset import Array, Dataset
 from stilts_core.errors import DataError, SpecError
 from stilts_core.evaluation.examples import texts
 from stilts_core.evaluation.judgement import Judgement, is_degenerate
+from stilts_core.evaluation.neighbours import Recall, make_now
 from stilts_core.evaluation.outputs import RetrievalOutputs, require_finite
 from stilts_core.evaluation.predictions import retrieval_file
 from stilts_core.evaluation.scorers.retrieval import accuracy, nearest
@@ -50,6 +51,7 @@ class RetrievalJudge:
     dataset: Dataset
     outputs: RetrievalOutputs
     state: int
+    recall: Recall = make_now
 
     def judge(self, examples: Array) -> Judgement:
         foreign, english = self._sides(examples)
@@ -60,7 +62,7 @@ class RetrievalJudge:
                 continue
             queries, index = vectors[english], vectors[foreign]
             require_finite(queries, index)
-            found = nearest(queries, index)
+            (found,) = self.recall(lambda: [nearest(queries, index)])  # noqa: B023
             measures[f"accuracy@state{number:02d}"] = accuracy(found)
             if number == self.state:
                 result = found

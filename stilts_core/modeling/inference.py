@@ -200,6 +200,14 @@ class Inference:
                     vectors[rows] = state
         return out or []
 
+    def last_states(
+        self, encoder: nn.Module, dataset: Dataset, features: Array
+    ) -> Iterator[tuple[Array, Tensor, Tensor | None]]:
+        """The last hidden states (B, L, H) of some features, batch by batch, with the features and the mask."""
+        for rows, batch in self._batches(dataset, features, model=encoder):
+            mask = batch.get("mask")
+            yield rows, encode(encoder, batch["input_ids"], mask, batch.get("segments")), mask
+
     def head_outputs(self, model: TaskModel, task: int, dataset: Dataset, features: Array | None = None) -> Any:
         """The raw outputs of whichever head the dataset is for."""
         match dataset.head:

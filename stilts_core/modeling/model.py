@@ -119,6 +119,22 @@ def load_task_model(folder: Path, head: Head, labels: int) -> TaskModel:
     return model
 
 
+def load_with_heads(encoder: Path, heads: Path) -> TaskModel:
+    """An encoder with all heads of another train stage, in the order of that stage's tasks.
+
+    Raises:
+        MissingInputError: files are missing.
+    """
+    try:
+        record = json.loads((heads / HEADS_RECORD).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingInputError(f"{heads} holds no trained heads: {error}.") from error
+    tasks = [(Head(one["head"]), int(one["labels"])) for one in record]
+    model = new_task_model(load_encoder(encoder), tasks, seed=0)
+    restore_heads(model, heads, tasks)
+    return model
+
+
 def restore_heads(model: TaskModel, folder: Path, tasks: Sequence[tuple[Head, int]]) -> None:
     """Put the weights of the heads that a train stage committed into a model of the same tasks.
 

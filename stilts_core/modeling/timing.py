@@ -1,9 +1,9 @@
 """Timed forward passes of several models by turns, under every condition.
 
 A time is from token ids in the host's memory to logits there: padding is done before, the transfer to the device is
-within. Everything is repeated in blocks; each has an order of its own, of the models and of the conditions of a model,
-so that a machine that grows warm or busy does so for all of them. Models with the same sentences are timed on the same
-batches, pass by pass.
+within. Everything is repeated in blocks; each has an order of its own, of the models and of the conditions, so that a
+machine that grows warm or busy does so for all of them. Small models take turns at every condition. Models with the
+same sentences are timed on the same batches, pass by pass.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from stilts_core.modeling.model import TaskModel
 Array = npt.NDArray[Any]
 EVERY = "all"
 """The bucket of sentences as they come."""
+
+HELD_BYTES = 2 * 2**30
+"""Models that fit in here together, in fp32, take turns at every condition; larger ones in every block."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _ORDER, _DRAW = 0, 1  # the two uses of random numbers
@@ -148,35 +151,49 @@ class Timing:
     def run(self) -> None:
         """Measure everything."""
         design = self.design
+        groups = self._groups()
         for block in range(design.blocks):
             random = np.random.default_rng([_ORDER, block])
-            turns = list(product(range(len(self.sentences)), design.precisions))
+            turns = list(product(groups, design.precisions))
             for place in random.permutation(len(turns)):
-                number, precision = turns[place]
-                self._turn(number, precision, block, random)
+                group, precision = turns[place]
+                self._turn(group, precision, block, random)
             self._total = len(self.blocks) // (block + 1) * design.blocks
 
-    def _turn(self, number: int, precision: str, block: int, random: np.random.Generator) -> None:
-        model = self.load(number)
-        if precision not in encoder_traits(model.encoder).precisions:
-            return  # it overflows there
-        model = model.to(_DTYPES[precision]).to(self.device).eval()
-        layers = depth_of(model.encoder)
-        depths = (*exit_layers(layers, self.design.exits), layers)
-        pools = self.sentences[number].pools
-        conditions = [
-            Condition(number, precision, batch, tokens, language, depth)
-            for (language, tokens), batch, depth in product(pools, self.design.batches, depths)
-            if depth == layers or tokens == EVERY
-        ]
-        with torch.inference_mode():
-            for place in random.permutation(len(conditions)):
-                condition = conditions[place]
-                with cut(model.encoder, condition.layers):
-                    self._measure(model, condition, block)
-                self.tick(len(self.blocks), self._total)
+    def _groups(self) -> list[tuple[int, ...]]:
+        """The models that are in memory together: all of them where they are small, else each alone."""
+        numbers = tuple(range(len(self.sentences)))
+        return (
+            [numbers] if sum(_bytes(self.load(number)) for number in numbers) <= HELD_BYTES else [(n,) for n in numbers]
+        )
 
-    def _measure(self, model: TaskModel, condition: Condition, block: int) -> None:
+    def _turn(self, group: Sequence[int], precision: str, block: int, random: np.random.Generator) -> None:
+        models = {number: self.load(number) for number in group}
+        models = {
+            number: model.to(_DTYPES[precision]).to(self.device).eval()
+            for number, model in models.items()
+            if precision in encoder_traits(model.encoder).precisions  # it overflows in others
+        }
+        conditions: dict[tuple[int, str, str, bool], list[Condition]] = {}
+        for number, model in models.items():
+            layers = depth_of(model.encoder)
+            depths = (*exit_layers(layers, self.design.exits), layers)
+            for (language, tokens), batch, depth in product(self.sentences[number].pools, self.design.batches, depths):
+                if depth == layers or tokens == EVERY:
+                    # Of one condition the models follow each other at once.
+                    same = conditions.setdefault((batch, tokens, language, depth == layers), [])
+                    same.append(Condition(number, precision, batch, tokens, language, depth))
+        keys = list(conditions)
+        with torch.inference_mode():
+            for place in random.permutation(len(keys)):
+                same = conditions[keys[place]]
+                for one in random.permutation(len(same)):
+                    model = models[same[one].model]
+                    with cut(model.encoder, same[one].layers):
+                        self._measure(model, same[one], block, sum(map(_bytes, models.values())) - _bytes(model))
+                    self.tick(len(self.blocks), self._total)
+
+    def _measure(self, model: TaskModel, condition: Condition, block: int, besides: int) -> None:
         sentences, host = self.sentences[condition.model], torch.device("cpu")
         batches = []
         for number in range(self.design.passes):
@@ -199,7 +216,14 @@ class Timing:
         finally:
             gc.enable()
         joules = None if before is None or after is None else after - before
-        self.blocks.append(Block(condition, block, self.memory.peak(), joules))
+        peak = self.memory.peak()
+        if peak is not None:
+            peak -= besides  # of the models that wait
+        self.blocks.append(Block(condition, block, peak, joules))
 
     def _forward(self, model: TaskModel, batch: Mapping[str, Tensor]) -> Tensor:
         return classify(model, to_device(batch, self.device)).float().cpu()  # which waits for the device
+
+
+def _bytes(model: TaskModel) -> int:
+    return sum(p.numel() * p.element_size() for p in model.parameters())

@@ -162,9 +162,10 @@ def unpinned(study: Study, encoders: Mapping[str, EncoderSource]) -> list[str]:
         f"{encoder.name}: no `revision` is given, so it is whatever {encoders[encoder.name].location} is on the hub's "
         f"main branch when a stage loads it."
         for encoder in study.spec.encoders
-        if encoder.name in encoders and encoders[encoder.name].revision is None and _on_hub(encoders[encoder.name])
+        if encoder.name in encoders and encoders[encoder.name].revision is None and on_hub(encoders[encoder.name])
     ]
 
 
-def _on_hub(source: EncoderSource) -> bool:
+def on_hub(source: EncoderSource) -> bool:
+    """Whether an encoder comes from a hub, not from a folder or a bucket."""
     return _HUB_ID.fullmatch(source.location) is not None

@@ -24,6 +24,7 @@ from stilts_core.planning.plan import (
 )
 from stilts_core.planning.preparation import Origin, Preparation, Prepared
 from stilts_core.planning.reuse import reuse_notes
+from stilts_core.planning.sequels import Lineages, TargetTrained, sequence_readings
 from stilts_core.planning.settings import Resolved, Resolver
 from stilts_core.planning.sources import DataFiles, Locator
 from stilts_core.spec.study import Curriculum, Encoder, Step, Study, Target
@@ -86,6 +87,7 @@ class _Expansion:
         self._graph = Graph()
         locator = Locator(data, catalogue, study.spec.data.root, study.spec.benchmark)
         self._preparation = Preparation(self._graph, locator, catalogue, self._protocol.long_tagging)
+        self._lineages = Lineages()
         self._cuts: dict[str, dict[str, int]] = {}
         self._bodies: dict[str, float] = {}
         # Shared objects are written into fingerprints once, so equal settings must be one object.
@@ -100,6 +102,7 @@ class _Expansion:
             self._bodies[encoder.name] = origin.body
             for curriculum in self._spec.curricula:
                 cells += self._arm(origin, curriculum)
+        readings, notes = sequence_readings(self._graph, self._spec, self._lineages)
         measurements = add_measurements(self._graph, self._spec, self._catalogue, cells, self._bodies)
         stages = self._graph.stages
         return Plan(
@@ -109,8 +112,9 @@ class _Expansion:
             study=self._study.model_dump(mode="json"),
             stages=stages,
             cells=tuple(cells),
+            readings=readings,
             measurements=measurements,
-            notes=(*self._notes(), *zero_shot_notes(cells), *reuse_notes(stages)),
+            notes=(*self._notes(), *notes, *zero_shot_notes(cells), *reuse_notes(stages)),
         )
 
     # Phase 1
@@ -135,7 +139,8 @@ class _Expansion:
             names.append(step.name)
             seen = seen.after(step, self._catalogue)
             for seed in seeds:
-                models[seed] = self._train(origin, training, models[seed], seed, names)
+                models[seed] = trained = self._train(origin, training, models[seed], seed, names)
+                self._lineages.step(origin, curriculum.name, seed, trained, training.tasks, training.data)
         return [
             cell
             for target in self._spec.targets
@@ -171,6 +176,12 @@ class _Expansion:
                 # The last one makes the target's model; those before it are named after what they train on.
                 under = names if number == len(trainings) else [*names, training.tasks[0].task]
                 trained = self._train(origin, training, trained, seed, under, keep_head=number > 1)
+            noted = TargetTrained(
+                trained if trainings else None,
+                trainings[-1].data["data/0"] if trainings else evaluation.data,
+                labelled=trains and task.head is not Head.RETRIEVAL,
+            )
+            self._lineages.target(origin, curriculum.name, target.name, seed, noted)
             if few is not None:
                 trained = self._train(origin, few, trained, seed, [*names, "few"], keep_head=True)
             seeded = bool(trainings or curriculum.steps)

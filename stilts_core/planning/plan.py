@@ -29,6 +29,7 @@ class StageKind(StrEnum):
     TRAIN = "train"
     EVALUATE = "evaluate"
     MEASURE = "measure"
+    SIMILARITY = "similarity"
 
 
 KIND_VERSIONS: dict[StageKind, int] = {
@@ -38,6 +39,7 @@ KIND_VERSIONS: dict[StageKind, int] = {
     StageKind.TRAIN: 3,
     StageKind.EVALUATE: 2,
     StageKind.MEASURE: 1,
+    StageKind.SIMILARITY: 1,
 }
 
 
@@ -279,8 +281,97 @@ class ExitParams(Frozen):
     presentational: ClassVar[frozenset[str]] = frozenset({"task"})
 
 
+class RetainedParams(Frozen):
+    """`evaluate`: how well a model still does a task of an earlier step of its curriculum.
+
+    Parents ``data`` (the task's training set, with its development examples), ``model`` (a later train stage) and
+    ``heads`` (the train stage that trained the task last): the encoder is the later one, the head is kept.
+
+    Attributes:
+        task: with the settings of its own training, so that the same development sample is scored.
+        index: of the task in that training.
+    """
+
+    what: Literal["retained"] = "retained"
+    task: TrainTask
+    index: int
+
+
+class FeaturesParams(Frozen):
+    """`similarity`: what a task's inputs are to an encoder. Parents ``data``, and ``encoder`` or ``encoder`` here.
+
+    Commits ``text.npy``, the mean embedding (H,), and ``tokens.npy``, states of sampled tokens (T, H) in 16 bits.
+
+    Attributes:
+        split: whose examples are sampled; None for all, where a target has no training set.
+    """
+
+    what: Literal["features"] = "features"
+    split: Literal["train"] | None
+    examples: int
+    tokens: int
+    seed: int
+    encoder: EncoderSource | None = None
+
+
+class FisherParams(Frozen):
+    """`similarity`: the Fisher information of a trained task. Parents ``data`` and ``model``.
+
+    Commits ``fisher.npy`` (P,), the diagonal, meaned over the weights of each unit, and ``fisher.json``, the parameters
+    and how many units each has.
+    """
+
+    what: Literal["fisher"] = "fisher"
+    examples: int
+    seed: int
+
+
+class ProbeParams(Frozen):
+    """`similarity`: what a target's inputs are to a model with intermediate training.
+
+    Parents ``data``, ``model``, and ``encoder`` (before that training) or ``encoder`` here. Commits ``probe.json``, its
+    metrics: LogME where the target has labels, and label-free probes.
+    """
+
+    what: Literal["probe"] = "probe"
+    split: Literal["train"] | None
+    examples: int
+    tokens: int
+    seed: int
+    encoder: EncoderSource | None = None
+
+
+class CompareParams(Frozen):
+    """`similarity`: every intermediate task with every target.
+
+    Parents ``source/<place>`` and ``target/<place>`` (features), and where they could be made
+    ``source-fisher/<place>`` and ``target-fisher/<place>``. Commits ``similarity.json``, its metrics: measure →
+    source → target → value.
+
+    Attributes:
+        sources: curricula of one task.
+        targets: names.
+    """
+
+    what: Literal["compare"] = "compare"
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
 Params = (
-    TokenizerParams | TextParams | TaskParams | PretrainParams | TrainParams | EvaluateParams | CostParams | ExitParams
+    TokenizerParams
+    | TextParams
+    | TaskParams
+    | PretrainParams
+    | TrainParams
+    | EvaluateParams
+    | CostParams
+    | ExitParams
+    | RetainedParams
+    | FeaturesParams
+    | FisherParams
+    | ProbeParams
+    | CompareParams
 )
 
 
@@ -368,6 +459,28 @@ class Measurement(Frozen):
     arms: tuple[MeasuredArm, ...]
 
 
+class Reading(Frozen):
+    """A number of a stage that goes into the results beside the scores.
+
+    Attributes:
+        target: a target's name; ``-`` for none.
+        fingerprint: of the stage.
+        place: keys in its metrics, or in the record of its run, one below another.
+        metric: what the number is called.
+        split: whose examples it is about.
+    """
+
+    encoder: str
+    curriculum: str
+    target: str = "-"
+    seed: int
+    fingerprint: Fingerprint
+    of: Literal["metrics", "run"] = "metrics"
+    place: tuple[str, ...]
+    metric: str
+    split: str = "train"
+
+
 class Plan(Frozen):
     """The graph of a study.
 
@@ -376,6 +489,7 @@ class Plan(Frozen):
         data_root: as resolved when planning.
         stages: parents before children.
         cells: in the order of the study: encoders, curricula, targets, seeds.
+        readings: what the results hold beside the scores of the cells.
         measurements: by target, where the study asks what its models cost.
         notes: what a person should know of the plan (a language scored on another split, say).
     """
@@ -388,12 +502,15 @@ class Plan(Frozen):
     study: dict[str, object]
     stages: tuple[Stage, ...]
     cells: tuple[Cell, ...]
+    readings: tuple[Reading, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     notes: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """SHA-256 of what the study expects: equal plans of one name are one study in the store."""
         expected = {"name": self.name, "cells": identity(self.cells)}
+        if self.readings:
+            expected["readings"] = identity(self.readings)
         if self.measurements:
             expected["measurements"] = identity(self.measurements)
         return digest(expected)

@@ -226,13 +226,18 @@ def for_task(hyper: Hyper, head: Head, *, common: Hyper | None = None) -> Hyper:
     values = hyper.model_dump()
     if common is not None:
         values.update({name: value for name, value in common.model_dump().items() if name not in OF_A_TASK})
-    idle = set() if head is Head.SPAN else set(_OF_SPANS)
+    idle = idle_settings(head)
     if head is Head.SPAN and not values["patience"]:
         idle.add("answer_length")  # it decides the development score, which decides nothing without patience
+    return _standard(values, idle)
+
+
+def idle_settings(head: Head) -> set[str]:
+    """The settings that decide nothing in a training of such a head, whatever the others are."""
+    idle = set() if head is Head.SPAN else set(_OF_SPANS)
     if head is not Head.MLM:
         idle.add("mlm_probability")
-    idle |= OF_CHOOSING if head is Head.RETRIEVAL else OF_RETRIEVAL
-    return _standard(values, idle)
+    return idle | (OF_CHOOSING if head is Head.RETRIEVAL else OF_RETRIEVAL)
 
 
 def for_mix(hyper: Hyper) -> Hyper:

@@ -76,7 +76,9 @@ def sharing(plan: Plan) -> dict[StageKind, Share]:
     work_alone: dict[StageKind, float] = dict.fromkeys(StageKind, 0.0)
     for fingerprint, stage in kinds.items():
         stages[stage.kind] += 1
-        alone[stage.kind] += uses[fingerprint]
+        # What no result stands on, such as a measure of similarity, is made once in any case.
+        count = uses[fingerprint] or 1
+        alone[stage.kind] += count
         work[stage.kind] += stage.work
-        work_alone[stage.kind] += stage.work * uses[fingerprint]
+        work_alone[stage.kind] += stage.work * count
     return {kind: Share(stages[kind], alone[kind], work[kind], work_alone[kind]) for kind in StageKind if stages[kind]}

@@ -100,8 +100,11 @@ def check_names(loaded: LoadedStudy, catalogue: Catalogue) -> None:
         raise report(*check.strange)
     for index, encoder in enumerate(spec.encoders):
         check.encoder(encoder, ("spec", "encoders", index))
+    made = {curriculum.name for curriculum in spec.sequences.curricula()} if spec.sequences else set()
+    for index, use in enumerate(spec.sequences.tasks if spec.sequences else ()):
+        check.use(use, ("spec", "sequences", "tasks", index))
     for index, curriculum in enumerate(spec.curricula):
-        for number, step in enumerate(curriculum.steps):
+        for number, step in enumerate(curriculum.steps if curriculum.name not in made else ()):
             for part, use in enumerate(step.mix):
                 check.use(use, ("spec", "curricula", index, "steps", number, "mix", part))
     for index, target in enumerate(spec.targets):

@@ -11,8 +11,11 @@ from stilts_core.catalog.published import Published
 from stilts_core.model import API_VERSION, Frozen
 from stilts_core.spec.claims import Claim
 from stilts_core.spec.own_task import OwnTask
-
-BASELINE = "baseline"
+from stilts_core.spec.sequences import Sequences
+from stilts_core.spec.steps import BASELINE as BASELINE
+from stilts_core.spec.steps import Curriculum as Curriculum
+from stilts_core.spec.steps import Step as Step
+from stilts_core.spec.steps import TaskUse as TaskUse
 
 
 class Metadata(Frozen):
@@ -113,68 +116,6 @@ class Encoder(Frozen):
     def _one_origin(self) -> Encoder:
         if (self.source is None) == (self.pretrain is None):
             raise ValueError("an encoder has either `source` or `pretrain`")
-        return self
-
-
-class TaskUse(Frozen):
-    """One task within a step. A text stands for ``task``; ``{mlm: NAME}`` is the masked-language task on a text set.
-
-    Attributes:
-        languages: train on these languages' versions of the task instead of the English one.
-        provenance: how these versions came to be, where the catalogue does not say; for the record.
-        limit: train on a seeded sample of so many examples.
-    """
-
-    task: Name
-    languages: tuple[LanguageCode, ...] = ("en",)
-    provenance: Provenance | None = None
-    limit: PositiveInt | None = None
-    mlm: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"task": value}
-        if isinstance(value, dict) and "mlm" in value and "task" not in value:
-            return {"task": "mlm", **value}
-        return value
-
-
-class Step(Frozen):
-    """One training of a curriculum: a task, or a mix of tasks. A text or a task use stands for a mix of one."""
-
-    mix: tuple[TaskUse, ...] = Field(min_length=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        if isinstance(value, str | TaskUse) or (isinstance(value, dict) and "mix" not in value):
-            return {"mix": (value,)}
-        return value
-
-    @property
-    def name(self) -> str:
-        return "+".join(use.task for use in self.mix)
-
-
-class Curriculum(Frozen):
-    """Phase 2. A text stands for a curriculum of that one task; ``baseline`` has no steps."""
-
-    name: Name
-    steps: tuple[Step, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"name": value, "steps": () if value == BASELINE else (value,)}
-        return value
-
-    @model_validator(mode="after")
-    def _baseline_is_empty(self) -> Curriculum:
-        if (self.name == BASELINE) != (not self.steps):
-            raise ValueError(f"`{BASELINE}` is the curriculum without steps; every other curriculum has at least one")
         return self
 
 
@@ -314,6 +255,7 @@ class Spec(Frozen):
     """What is compared with what.
 
     Attributes:
+        sequences: curricula that follow from a list of tasks, beside those of ``curricula``.
         benchmark: whose list of languages a target has that names none; default: XTREME's, for a task that it lacks
             XTREME-R's.
         tasks: the study's own, in the catalogue's schema; a text is a file beside the study that holds one or several.
@@ -324,6 +266,7 @@ class Spec(Frozen):
 
     encoders: tuple[Encoder, ...] = Field(min_length=1)
     curricula: tuple[Curriculum, ...] = Field(min_length=1)
+    sequences: Sequences | None = None
     targets: tuple[Target, ...] = Field(min_length=1)
     seeds: PositiveInt | tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = 1
     protocol: str = "xtreme-2020"
@@ -344,6 +287,19 @@ class Spec(Frozen):
         if isinstance(value, int) and value > 1000:
             raise ValueError("at most 1000 seeds")
         return value
+
+    @model_validator(mode="after")
+    def _with_sequences(self) -> Spec:
+        """Add the curricula of `sequences`; those that are there already, as in a plan's record of its study, stay."""
+        if self.sequences is not None:
+            known = {curriculum.name: curriculum for curriculum in self.curricula}
+            made = self.sequences.curricula()
+            other = [one.name for one in made if known.get(one.name, one) != one]
+            if other:
+                raise ValueError(f"curricula has another {', '.join(other)} than sequences makes; rename it")
+            # The model is frozen for everybody else, and not yet handed out.
+            self.__dict__["curricula"] = (*self.curricula, *(one for one in made if one.name not in known))
+        return self
 
     @model_validator(mode="after")
     def _distinct_names(self) -> Spec:

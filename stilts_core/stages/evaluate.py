@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,12 +17,13 @@ from stilts_core.evaluation.translations import scored_state
 from stilts_core.modeling.encoder import load_encoder
 from stilts_core.modeling.inference import MICRO_TOKENS, Inference, Tick
 from stilts_core.modeling.model import load_task_model
-from stilts_core.planning.plan import EvaluateParams
+from stilts_core.planning.plan import EvaluateParams, RetainedParams
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import encoder_location
-from stilts_core.stages.keeping import Journal, parts_of
+from stilts_core.stages.keeping import Journal, Outputs, parts_of
 from stilts_core.stages.machine import cpu_model, device_name
 from stilts_core.stages.outputs import as_outputs
+from stilts_core.stages.retained import retained
 from stilts_core.stages.saving import say
 
 STATES_BYTES = 16 * 2**30
@@ -32,6 +34,8 @@ large encoder then takes 12 GB, all of them 300."""
 def evaluate(context: StageContext) -> dict[str, Any]:
     """Predict, score, and commit predictions, outcomes and metrics (see `planning.plan.EvaluateParams`)."""
     params = context.stage.params
+    if isinstance(params, RetainedParams):
+        return retained(context, params)
     assert isinstance(params, EvaluateParams)  # noqa: S101 (the plan pairs kinds with their parameters)
     resources = context.resources
     device = torch.device(resources.device)
@@ -53,9 +57,31 @@ def evaluate(context: StageContext) -> dict[str, Any]:
     if raw is None:  # outside the handler: the traceback has kept the model alive
         gc.collect()
         torch.cuda.empty_cache()
-        raw = _outputs(context, params, dataset, tick, tokens // 2)
+        tokens //= 2
+        raw = _outputs(context, params, dataset, tick, tokens)
     context.report(Progress(activity="scoring"))
-    return score_target(dataset, params, as_outputs(params.head, raw), context.out, device=resources.device)
+    outputs = as_outputs(params.head, raw)
+    if params.head is not Head.RETRIEVAL:
+        return score_target(dataset, params, outputs, context.out, device=resources.device)
+    recall = _Searches(context, tokens)
+    return score_target(dataset, params, outputs, context.out, device=resources.device, recall=recall)
+
+
+class _Searches:
+    """Searches for neighbours, of which runs are kept for another attempt; a stop is heeded before each."""
+
+    def __init__(self, context: StageContext, tokens: int) -> None:
+        self._context, self._done = context, 0
+        self._journal = _journal(context, tokens, what="searches")
+
+    def __call__(self, make: Callable[[], Outputs]) -> Outputs:
+        if self._context.stop_requested():
+            self._journal.keep()
+            raise StoppedError(f"Stopped on request after {self._done} searches.")
+        found = self._journal(make)
+        self._done += 1
+        self._context.report(Progress(self._done, 0, "searching"))
+        return found
 
 
 def _outputs(context: StageContext, params: EvaluateParams, dataset: Dataset, tick: Tick, tokens: int) -> Any:
@@ -73,7 +99,9 @@ def _outputs(context: StageContext, params: EvaluateParams, dataset: Dataset, ti
             location, revision = encoder_location(context, params.encoder, role="model")
             encoder = load_encoder(location, revision=revision).to(device)
             keep = _states_to_keep(encoder, dataset, params)
-            return inference.pooled_states(encoder, dataset, params.pooling or "mean", keep=keep)
+            states = inference.pooled_states(encoder, dataset, params.pooling or "mean", keep=keep)
+            journal.keep()  # what follows may take long, too
+            return states
         model = load_task_model(context.inputs["model"], params.head, len(params.labels)).to(device)
         return inference.head_outputs(model, 0, dataset)
     except StoppedError:
@@ -86,7 +114,7 @@ def _outputs(context: StageContext, params: EvaluateParams, dataset: Dataset, ti
         ) from error
 
 
-def _journal(context: StageContext, tokens: int) -> Journal:
+def _journal(context: StageContext, tokens: int, what: str = "batches") -> Journal:
     """Keeps the outputs of runs of batches, which are the same in every attempt of the same layout."""
     resources = context.resources
     parts = parts_of(
@@ -96,7 +124,7 @@ def _journal(context: StageContext, tokens: int) -> Journal:
         precision=resources.precision,
         tokens=tokens,
     )
-    return Journal(parts, context.out.parent / "journal")
+    return Journal(parts, context.out.parent / "journal", what=what)
 
 
 def _states_to_keep(encoder: nn.Module, dataset: Dataset, params: EvaluateParams) -> set[int] | None:

@@ -27,7 +27,7 @@ KEEP_SECONDS = 60.0
 
 WORTH_SECONDS = 5.0  # what takes less is sooner done again than looked for
 _SHARE = 0.01  # of a stage's time, keeping may cost so much
-_RUN = re.compile(r"batches-(\d{6})-(\d{6})")
+_RUN = r"{}-(\d{{6}})-(\d{{6}})"
 
 
 def parts_of(context: StageContext, **identity: Any) -> Parts | None:
@@ -45,13 +45,14 @@ def parts_of(context: StageContext, **identity: Any) -> Parts | None:
 
 
 class Journal:
-    """The outputs of a stream of batches, of which whole runs are kept now and then.
+    """The outputs of a stream of batches (or searches), of which whole runs are kept now and then.
 
     Called with what makes the next batch's outputs, it gives those, made now or by an earlier attempt.
 
     Args:
         parts: None: nothing is kept.
         seconds: of work after which what was made is kept.
+        what: is streamed, one word for names and for people; streams of a stage differ in it.
     """
 
     def __init__(
@@ -61,9 +62,11 @@ class Journal:
         *,
         seconds: float = KEEP_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        what: str = "batches",
     ) -> None:
+        self._what = what
         self._parts, self._scratch, self._seconds, self._clock = parts, scratch, seconds, clock
-        self._runs = _runs(parts.names()) if parts else []
+        self._runs = _runs(parts.names(), what) if parts else []
         self._next = 0
         self._known: list[Outputs] = []
         self._made: list[Outputs] = []
@@ -89,7 +92,7 @@ class Journal:
         if self._parts is None or not self._made:
             return
         began = self._clock()
-        name = f"batches-{self._next - len(self._made):06d}-{self._next:06d}"
+        name = f"{self._what}-{self._next - len(self._made):06d}-{self._next:06d}"
         path = self._scratch / f"{name}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {f"sizes-{at}": np.array([len(batch[at]) for batch in self._made]) for at in range(len(self._made[0]))}
@@ -108,7 +111,7 @@ class Journal:
         for first, last in self._runs:
             if first != number:
                 continue
-            files = self._parts.fetch(f"batches-{first:06d}-{last:06d}")
+            files = self._parts.fetch(f"{self._what}-{first:06d}-{last:06d}")
             if files is None:
                 continue
             with np.load(files["outputs.npz"], allow_pickle=False) as arrays:
@@ -116,15 +119,15 @@ class Journal:
                     np.split(arrays[f"values-{at}"], np.cumsum(arrays[f"sizes-{at}"])[:-1])
                     for at in range(len(arrays.files) // 2)
                 ]
-            say(f"batches {first + 1} to {last} were done by an earlier attempt")
+            say(f"{self._what} {first + 1} to {last} were done by an earlier attempt")
             return [list(batch) for batch in zip(*columns, strict=True)]
         self._since = self._clock()
         return []
 
 
-def _runs(names: list[str]) -> list[tuple[int, int]]:
+def _runs(names: list[str], what: str) -> list[tuple[int, int]]:
     """First batch, and the one after the last, of each kept run; of those that begin alike the longest first."""
-    found = [match for name in names if (match := _RUN.fullmatch(name))]
+    found = [match for name in names if (match := re.fullmatch(_RUN.format(what), name))]
     return sorted(((int(match[1]), int(match[2])) for match in found), key=lambda run: (run[0], -run[1]))
 
 

@@ -20,7 +20,8 @@ def run_training(context: StageContext, body: Body) -> dict[str, Any]:
     """Run ``body`` on every rank of this node, as `training.ranks.run_ranks` does.
 
     Where the device's memory runs out, they all run once more on micro-batches of half the tokens, from the last state
-    that was saved. Losses are sums, so the results stay the same. Nodes of a group cannot agree on it, and do not.
+    that was saved. Losses are sums, so the results stay the same. Nodes of a group cannot agree on it:
+    the driver begins another attempt for them, which has the halving in its orders.
 
     Raises:
         DeviceMemoryError: it ran out again.

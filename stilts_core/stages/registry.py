@@ -28,6 +28,7 @@ PRELOAD = (
     "stilts_core.stages.pretrain",
     "stilts_core.stages.train",
     "stilts_core.stages.evaluate",
+    "stilts_core.stages.similarity",
     "stilts_core.stages.measure",
 )
 """Modules that a server of stage processes imports once, before it forks; none of them may start a thread."""
@@ -37,6 +38,7 @@ _FUNCTIONS = {
     StageKind.PRETRAIN: ("stilts_core.stages.pretrain", "pretrain"),
     StageKind.TRAIN: ("stilts_core.stages.train", "train"),
     StageKind.EVALUATE: ("stilts_core.stages.evaluate", "evaluate"),
+    StageKind.SIMILARITY: ("stilts_core.stages.similarity", "similarity"),
     StageKind.MEASURE: ("stilts_core.stages.measure", "measure"),
 }
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from stilts_core.errors import (
+    DamagedInputError,
     DeviceMemoryError,
-    MissingInputError,
     StiltsError,
     StoppedError,
     StorageError,
@@ -42,8 +42,10 @@ from stilts_core.storage.commit import commit_stage, materialise, read_manifest
 from stilts_core.storage.manifest import Attempt, Manifest
 from stilts_core.storage.open import open_store
 from stilts_core.storage.parts import discard_parts
+from stilts_core.storage.repair import DamagedStageError, explain_repair
 from stilts_core.storage.resume import discard_states
 from stilts_core.storage.retry import tried_again
+from stilts_core.storage.withdraw import withdraw
 
 DEFAULT_REGISTRY = "stilts_core.stages.registry"
 GRACE_SECONDS = 30.0
@@ -234,6 +236,8 @@ class _Attempt:
         self._discard(store)
         whose = "" if manifest.attempt == attempt else f" by attempt {manifest.attempt.folder}, which was first"
         self._say(f"committed{whose}: {len(manifest.files)} files, {run['seconds']} s")
+        if repair := explain_repair(manifest):
+            self._say(f"made again, because what had been committed was damaged; {repair}")
 
     def _discard(self, store: Store) -> None:
         """Let go of what only an unfinished stage needs; what is not deleted here, `stilts gc` will find."""
@@ -245,23 +249,47 @@ class _Attempt:
 
     def _parents(self, store: Store) -> dict[str, Manifest]:
         parents: dict[str, Manifest] = {}
+        damaged: list[DamagedStageError] = []
         for role, fingerprint in self.spec.stage.parents.items():
             self._heed_stop()
-            manifest = read_manifest(store, fingerprint)
+            try:
+                manifest = read_manifest(store, fingerprint)
+            except DamagedStageError as error:
+                damaged.append(error)
+                continue
             if manifest is None:
-                raise MissingInputError(
+                raise DamagedInputError(
                     f"The input {role} ({fingerprint[:12]}) is not in the store {store.uri}.",
                     hint="Run the same again: the stage that makes it runs first.",
                 )
             parents[role] = manifest
+        self._give_back(store, damaged)
         return parents
 
     def _inputs(self, store: Store, parents: dict[str, Manifest]) -> dict[str, Path]:
         inputs: dict[str, Path] = {}
+        damaged: list[DamagedStageError] = []
         for role, manifest in parents.items():
             self._heed_stop()
-            inputs[role] = materialise(store, manifest, self.spec.cache / "stages")
+            try:
+                inputs[role] = materialise(store, manifest, self.spec.cache / "stages")
+            except DamagedStageError as error:
+                damaged.append(error)
+        self._give_back(store, damaged)
         return inputs
+
+    def _give_back(self, store: Store, damaged: list[DamagedStageError]) -> None:
+        """Have the stages that made these inputs run again.
+
+        Raises:
+            DamagedInputError: there are such inputs.
+            MissingInputError: one has been made again too often.
+        """
+        for error in damaged:
+            withdraw(store, error, self.spec.submission)
+        if damaged:
+            more = f" So are {len(damaged) - 1} more inputs." if len(damaged) > 1 else ""
+            raise DamagedInputError(damaged[0].message + more, hint="The stage that made it runs again.")
 
     def _data(self) -> dict[str, Path]:
         if not self.spec.stage.files:

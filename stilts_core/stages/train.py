@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from stilts_core.catalog.models import Head
 from stilts_core.data.dataset import Dataset
-from stilts_core.data.sampling import dev_sample, mixture_schedule
+from stilts_core.data.sampling import mixture_schedule
 from stilts_core.errors import DataError, StoppedError
 from stilts_core.evaluation.evaluate import SCORE, dev_measures
 from stilts_core.modeling.encoder import load_encoder
@@ -24,6 +23,7 @@ from stilts_core.modeling.masked_head import adopt, own_masked_head, write_maske
 from stilts_core.modeling.model import TaskModel, new_task_model, restore_heads, write_heads
 from stilts_core.planning.plan import TrainParams, TrainTask
 from stilts_core.stages.context import Progress, StageContext
+from stilts_core.stages.dev import development
 from stilts_core.stages.handoff import encoder_location, read_vocabulary, write_encoder
 from stilts_core.stages.outputs import as_outputs
 from stilts_core.stages.ranked import run_training
@@ -35,9 +35,6 @@ from stilts_core.training.loop import train as run_steps
 from stilts_core.training.position import History, Measures
 from stilts_core.training.ranks import Rank
 from stilts_core.training.streams import MaskedStream, Stream, SupervisedStream
-
-DEV_SEED = 0
-"""The development sample is the same for every seed of a study, so that its scores can be paired."""
 
 
 def train(context: StageContext) -> dict[str, Any]:
@@ -151,14 +148,9 @@ def _dev_scorer(
     """Measures of the seeded development samples; None where no task has one. A stop ends it on all ranks."""
     samples: dict[int, tuple[Any, Any]] = {}
     for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True)):
-        parts = [np.arange(s.start, s.stop) for s in dataset.select("dev")]
-        if task.head is Head.MLM or not parts:
-            continue
-        pool = np.concatenate(parts)
-        examples = pool[dev_sample(len(pool), task.hyper.dev_examples, DEV_SEED)]
-        ranges = dataset.feature_ranges
-        features = np.concatenate([np.arange(ranges[i], ranges[i + 1]) for i in examples])
-        samples[at] = (examples, features)
+        sample = None if task.head is Head.MLM else development(dataset, task.hyper.dev_examples)
+        if sample is not None:
+            samples[at] = sample
     if not samples:
         return None
     at_step = 0

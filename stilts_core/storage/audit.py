@@ -11,7 +11,6 @@ from pathlib import Path
 from stilts_core.errors import StorageError
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import materialise, read_manifest
-from stilts_core.storage.manifest import manifest_key
 
 _MANIFEST = re.compile(r"stages/[0-9a-f]{2}/([0-9a-f]{64})/manifest\.json")
 
@@ -21,18 +20,14 @@ class Audit:
     """What became of one committed stage.
 
     Attributes:
-        damage: a sentence that names what is wrong, and where; empty where nothing is.
+        problem: names what is wrong, and where; None where nothing is. Only a `DamagedStageError` is one of the files,
+            which running the stage again repairs (`storage.withdraw`).
     """
 
     fingerprint: str
     files: int
     bytes: int
-    damage: str = ""
-
-    @property
-    def manifest(self) -> str:
-        """The key that makes the stage count as done; without it the stage runs again."""
-        return manifest_key(self.fingerprint)
+    problem: StorageError | None = None
 
 
 def audit(store: Store) -> Iterator[Audit]:
@@ -52,6 +47,6 @@ def audit(store: Store) -> Iterator[Audit]:
             with tempfile.TemporaryDirectory(prefix="stilts-audit-") as cache:
                 materialise(store, manifest, Path(cache))
         except StorageError as error:
-            yield Audit(fingerprint, files, size, error.message)
+            yield Audit(fingerprint, files, size, error)
         else:
             yield Audit(fingerprint, files, size)

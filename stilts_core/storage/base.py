@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from stilts_core.errors import StorageError
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
@@ -19,6 +21,10 @@ class ObjectInfo:
     key: str
     size: int
     sha256: str | None = field(default=None, compare=False)
+
+
+class ContentError(StorageError):
+    """The store can be read, and what it gives, again and again, is not what was written."""
 
 
 @runtime_checkable

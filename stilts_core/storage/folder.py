@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stilts_core.errors import MissingInputError, StorageError
-from stilts_core.storage.base import ObjectInfo
+from stilts_core.storage.base import ContentError, ObjectInfo
 from stilts_core.storage.failures import folder_failure
 from stilts_core.storage.hashing import chunks, describe
 from stilts_core.storage.keys import INCOMING, check_key, check_prefix
@@ -82,7 +82,7 @@ class FolderStore:
             found = _write(partial, first, reader)
             wanted = FileRecord(sha256=sha256, size=size)
             if found != wanted:
-                raise StorageError(f"{source} has {describe(found)}, where {describe(wanted)} was expected.")
+                raise ContentError(f"{source} has {describe(found)}, where {describe(wanted)} was expected.")
             partial.replace(target)
         except OSError as error:
             raise folder_failure(error, "write", target) from error

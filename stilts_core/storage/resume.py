@@ -90,6 +90,16 @@ def list_states(store: Store, fingerprint: str) -> list[str]:
     return sorted(folders, key=_order, reverse=True)
 
 
+def furthest_step(store: Store, fingerprint: str, attempt: Attempt | None = None) -> int:
+    """Optimiser steps in the furthest state of a stage; 0 where there is none.
+
+    Args:
+        attempt: leaves out what later ones have saved; None: leaves out nothing.
+    """
+    orders = (_order(folder) for folder in list_states(store, fingerprint))
+    return max((step for step, number, _ in orders if attempt is None or number <= attempt.number), default=0)
+
+
 def read_state(store: Store, fingerprint: str, folder: str) -> ResumeManifest:
     """The manifest of a state.
 

@@ -17,14 +17,15 @@ _again = 0
 
 
 def tried_again() -> int:
-    """How many calls this process has repeated after a failure that may pass."""
+    """How many calls this process, and those whose number it was told, have repeated after a failure that may pass."""
     return _again
 
 
-def _count() -> None:
+def count_retries(number: int = 1) -> None:
+    """Add to `tried_again`, for other processes."""
     global _again
     with _LOCK:
-        _again += 1
+        _again += number
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,6 @@ class Backoff:
             except Exception as error:
                 if not transient(error):
                     raise
-            _count()
+            count_retries()
             time.sleep(wait)
         return operation()

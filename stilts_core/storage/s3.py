@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from stilts_core.errors import MissingInputError, StorageError
-from stilts_core.storage.base import ObjectInfo
+from stilts_core.storage.base import ContentError, ObjectInfo
 from stilts_core.storage.failures import folder_failure
 from stilts_core.storage.hashing import describe, record_of
 from stilts_core.storage.keys import check_key, check_prefix
@@ -135,7 +135,7 @@ class S3Store:
         if found is None:
             raise self._missing(key)
         if found.size != size:
-            raise StorageError(f"{self._show(key)} has {found.size:,} bytes, where {describe(wanted)} was expected.")
+            raise ContentError(f"{self._show(key)} has {found.size:,} bytes, where {describe(wanted)} was expected.")
         partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}.part")
 
         def call(operation: Callable[[], Result]) -> Result:

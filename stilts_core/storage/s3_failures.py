@@ -10,6 +10,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from stilts_core.errors import StorageError
+from stilts_core.storage.base import ContentError
 
 SDK_ERRORS = (boto.BotoCoreError, boto.ClientError, ResponseParserError, HTTPError)
 
@@ -98,7 +99,8 @@ def is_transient(error: Exception) -> bool:
 def s3_failure(error: Exception, doing: str, place: Place) -> StorageError:
     """A sentence for what failed while ``doing`` (such as ``write s3://bucket/key``) something."""
     reason, hint = _reason(error, place)
-    return StorageError(f"Could not {doing}: {reason}.", hint=hint)
+    kind = ContentError if isinstance(error, DamagedError) else StorageError
+    return kind(f"Could not {doing}: {reason}.", hint=hint)
 
 
 def _reason(error: Exception, place: Place) -> tuple[str, str | None]:

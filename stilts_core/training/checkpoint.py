@@ -22,8 +22,9 @@ from torch import Tensor, distributed
 
 from stilts_core.errors import IncompatibleCheckpointError, MissingInputError, StiltsError, StorageError
 from stilts_core.storage.base import Store
+from stilts_core.storage.generations import read_manifest
 from stilts_core.storage.hashing import describe, record_of
-from stilts_core.storage.manifest import Attempt, FileRecord, manifest_key
+from stilts_core.storage.manifest import Attempt, FileRecord
 from stilts_core.storage.resume import (
     ResumeManifest,
     list_states,
@@ -261,7 +262,7 @@ class StoredCheckpoint:
 
     def _publish(self, state: _State, records: list[FileRecord], stall: float, seconds: float) -> None:
         place, folder = self._place, state.manifest.folder
-        if place.store.info(manifest_key(place.fingerprint)) is not None:
+        if read_manifest(place.store, place.fingerprint) is not None:
             self._say("another attempt has committed the stage; nothing more is saved")
             return
         files = {f"{folder}/{_shard(rank)}": record for rank, record in enumerate(records)}

@@ -197,6 +197,7 @@ def _evaluate(engine: Engine, position: Position, score_dev: Callable[[int], Mea
         return
     mean = sum(measures["score"] for measures in scores.values()) / len(scores)
     if mean > position.best_score:
+        position.best = {}  # before the new ones are gathered, so that the host never holds the whole weights twice
         position.best, position.best_score, position.since_best = _weights(engine), mean, 0
         position.history.best_step = position.step
     else:

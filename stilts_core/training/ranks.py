@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from stilts_core import errors
 from stilts_core.errors import RendezvousError, StiltsError, StoppedError
 from stilts_core.lifeline import die_with_parent
+from stilts_core.storage.retry import count_retries, tried_again
 from stilts_core.training.group import ALONE, Group
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def run_ranks(
                 if process.is_alive():
                     process.kill()
                 process.join()
+            count_retries(sum(int(path.read_text() or 0) for path in Path(scratch).glob("retries-*")))
         written: dict[str, Any] = {}
         if group.node == 0:
             written = json.loads((Path(scratch) / "result.json").read_text(encoding="utf-8"))
@@ -116,6 +118,7 @@ def _child(body: Callable[[Rank], dict[str, Any]], rank: Rank, group: Group, scr
     # The supervisor passes a stop on through the flag; a rank that left alone would leave the others in a collective.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before, code = tried_again(), 0
     try:
         result = _enter(body, rank, group, scratch)
         if rank.rank == 0:
@@ -123,7 +126,12 @@ def _child(body: Callable[[Rank], dict[str, Any]], rank: Rank, group: Group, scr
     except StiltsError as error:
         document = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
         (scratch / f"error-{rank.rank}.json").write_text(json.dumps(document), encoding="utf-8")
-        os._exit(error.exit_code)
+        code = error.exit_code
+    finally:
+        # The one who reads it looks only once this process has ended.
+        (scratch / f"retries-{rank.rank}").write_text(str(tried_again() - before))
+    if code:
+        os._exit(code)
 
 
 def _enter(body: Callable[[Rank], dict[str, Any]], rank: Rank, group: Group, scratch: Path | None) -> dict[str, Any]:

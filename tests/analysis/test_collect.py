@@ -28,6 +28,7 @@ NAMES = {
     "tables/reference.csv",
     "tables/wrong_runs.csv",
     "report.html",
+    "references.bib",
 }
 
 

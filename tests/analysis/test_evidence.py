@@ -176,7 +176,7 @@ def test_outcomes_of_a_store_put_the_examples_into_the_intervals(tmp_path: Path)
 
 def test_outcomes_that_are_not_what_was_committed_are_refused(tmp_path: Path) -> None:
     store, plan = with_outcomes(tmp_path, broken=True)
-    with pytest.raises(StorageError, match="not the file that was committed"):
+    with pytest.raises(StorageError, match=r"outcomes.parquet should be .* is there"):
         read(store, plan)
 
 

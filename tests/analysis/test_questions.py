@@ -10,7 +10,6 @@ from stilts_core.analysis.frame import Frame, scores_in
 from stilts_core.analysis.questions import QUESTIONS, answers, metrics, morphology
 from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.statistics.correlation import correlation, smallest_shown
-from stilts_core.analysis.statistics.ranking import ndcg, ranking
 from stilts_core.analysis.table import ResultRow
 from stilts_core.catalog.load import load_catalogue
 
@@ -233,87 +232,6 @@ def test_without_a_pair_the_languages_cannot_answer() -> None:
     found = answered("languages", table(lambda *_: 1.0, targets={"xnli": CODES}))
     assert not found.answered
     assert "NAME-translated" in found.answer
-
-
-TASKS = ("ccg", "cosmosqa", "hellaswag", "mnli", "qqp", "squad")
-
-
-def ordered(effect: float, similar: float, *, seed: int = 0, forgets: float = -5.0) -> Frame:
-    """``mnli-squad`` is ``effect`` above ``squad-mnli``; one similarity follows the gains, one is noise."""
-    random = np.random.default_rng([seed, 5])
-    level = {name: float(value) for name, value in zip(TASKS, random.permutation(np.linspace(-3, 3, 6)), strict=True)}
-
-    def gain(_encoder: str, curriculum: str, _target: str, _code: str) -> float:
-        if curriculum in level:
-            return level[curriculum]
-        return {"mnli-squad": 4.0 + effect, "squad-mnli": 4.0, "mnli.squad": 4.0}[curriculum]
-
-    targets = dict.fromkeys(("xnli", "xquad", "udpos", "tatoeba"), ("en", "de"))
-    rows = []
-    for target in targets:
-        for name in TASKS:
-            for method, value in (("true", similar * level[name] + random.normal(0, 0.5)), ("noise", random.normal())):
-                rows.append(row("tiny", name, target, "-", 0, f"similarity_{method}", value))
-    for run in range(5):
-        for step, value in ((1, 85.0), (2, 85.0 + forgets + random.normal(0, 0.3))):
-            rows.append(row("tiny", "mnli-squad", "-", "-", run, f"after_{step}_mnli", value))
-    rows.append(row("tiny", "mnli", "-", "-", 0, "cost_true", 12.0))
-    curricula = (*TASKS, "mnli-squad", "squad-mnli", "mnli.squad")
-    return table(
-        gain, curricula=curricula, targets=targets, seeds=5, seed=seed, by_language=0.0, by_run=0.3, extra=rows
-    )
-
-
-def test_an_order_effect_is_found_and_its_parts_are_told() -> None:
-    found = answered("order", ordered(2.0, 1.0))
-    effects = [one for one in numbers(found, "order_effects") if one["kind"] == "order"]
-    assert len(effects) == 4
-    assert all(one["p_adjusted"] < 0.05 and one["low"] < 2 < one["high"] for one in effects)  # type: ignore[operator]
-    assert found.answer.startswith("The order matters in 4 of 4 comparisons")
-    assert "Recommended: mnli-squad, chosen in 5 of 5 leave-one-seed-out choices" in found.answer
-    (kept,) = numbers(found, "order_forgetting")
-    assert kept["low"] < -5 < kept["high"]  # type: ignore[operator]
-    joint = [one for one in numbers(found, "order_effects") if one["kind"] == "joint"]
-    assert {(one["first"], one["second"]) for one in joint} == {("mnli.squad", "mnli-squad")}
-
-
-def test_an_absent_order_effect_is_not_found() -> None:
-    wrong = 0
-    for seed in range(20):
-        effects = numbers(answered("order", ordered(0.0, 1.0, seed=seed)), "order_effects")
-        wrong += any(one["p_adjusted"] < 0.05 for one in effects)  # type: ignore[operator]
-    assert wrong <= 4  # of 20 families at 0.05; the joint control is against the better order, picked afterwards
-    assert "That the order matters is not shown" in answered("order", ordered(0.0, 1.0)).answer
-
-
-def test_a_similarity_that_ranks_is_told_from_one_that_does_not() -> None:
-    frame = ordered(0.0, 1.0)
-    text = answered("order", frame).answer
-    assert "Of 2 similarities, 1 rank the tasks better than a random order; true does best" in text
-    nothing = [answered("order", ordered(0.0, 0.0, seed=seed)).answer for seed in range(20)]
-    assert sum("None of 2 similarities" in one for one in nothing) >= 17
-
-
-def test_rankings_by_hand() -> None:
-    true = np.array([3.0, 2.0, 1.0, 0.0])
-    same = ranking(true, true)
-    assert (same.spearman, same.kendall, same.ndcg, same.regret[1]) == pytest.approx((1, 1, 1, 0))
-    assert same.p == pytest.approx(1 / 24, abs=0.01)
-    turned = ranking(-true, true)
-    assert (turned.spearman, turned.regret) == (pytest.approx(-1), {1: 3.0, 3: 1.0})
-    assert turned.chance[1] == pytest.approx(1.5, abs=0.05)
-    flat = ranking(np.zeros(4), true)
-    assert (flat.spearman, flat.p) == (0.0, 1.0)
-    # relevance 2, 3, 1, 0 in that order
-    log = np.log2([2, 3, 4, 5])
-    assert ndcg(np.array([1.0, 2.0, 0.5, 0.0]), true) == pytest.approx(
-        (2 / log[0] + 3 / log[1] + 1 / log[2]) / (3 / log[0] + 2 / log[1] + 1 / log[2])
-    )
-
-
-def test_without_orders_or_similarities_there_is_no_answer() -> None:
-    found = answered("order", table(lambda *_: 1.0, targets={"xnli": CODES}))
-    assert not found.answered
 
 
 def test_every_question_is_left_out_without_its_data() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from stilts_core.cli.main import main
 from stilts_core.engine.local import checks
-from stilts_core.storage.commit import commit_stage, new_attempt
+from stilts_core.storage.commit import commit_stage, committed, new_attempt
 from stilts_core.storage.folder import FolderStore
 
 
@@ -60,8 +60,12 @@ def test_a_deep_look_names_what_is_damaged_and_what_makes_it_anew(
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert main(["doctor", "--deep"]) == 1
-    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("FAIL", "      Delete"))]
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
     assert "but no file is there" in failed[0]
-    assert f"stages/aa/{'aa' * 32}/manifest.json" in failed[1]
-    assert "result should be 67 bytes" in failed[2]
-    assert f"stages/bb/{'bb' * 32}/manifest.json" in failed[3]
+    assert f"stages/aa/{'aa' * 32}" in failed[0]
+    assert "result should be 67 bytes" in failed[1]
+    assert main(["doctor", "--deep", "--repair"]) == 0
+    assert capsys.readouterr().out.count("It counts as done no longer") == 2
+    assert committed(store, [name * 32 for name in ("aa", "bb", "cc")]) == {"cc" * 32}
+    assert main(["doctor", "--deep"]) == 0
+    assert "1 files of 1 committed stages were read" in capsys.readouterr().out

@@ -78,14 +78,35 @@ def test_the_report_alone(study: Path, capsys: pytest.CaptureFixture[str]) -> No
     commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
     assert main(["report", str(study), "--out", "there/page.html"]) == 0
     assert capsys.readouterr().out == f"Report: {Path('there/page.html')}\n"
-    assert [path.name for path in Path("there").iterdir()] == ["page.html"]
+    assert {path.name for path in Path("there").iterdir()} == {"page.html", "references.bib"}
     assert "mnli gains most, +4.0 points" in Path("there/page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", ["results", "report"])
+def test_tables_for_a_paper(study: Path, verb: str) -> None:
+    commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
+    where = {"results": "there", "report": "there/page.html"}[verb]
+    assert main([verb, str(study), "--format", "latex", "--out", where]) == 0
+    assert "\\toprule" in Path("there/tables/means-1.tex").read_text(encoding="utf-8")
+    assert not list(Path("there").rglob("*.md"))
+    assert "@inproceedings{conneau-2018-xnli," in Path("there/references.bib").read_text(encoding="utf-8")
+    assert main([verb, str(study), "--format", "word"]) == 64
+
+
+def test_one_table_alone(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
+    assert main(["results", str(study), "--only", "tables/gains.csv", "--out", "there"]) == 0
+    assert [path.name for path in Path("there").rglob("*.*")] == ["gains.csv"]
+    capsys.readouterr()
+    assert main(["results", str(study), "--only", "tables/gain.csv"]) == 64
+    assert "tables/gains.csv" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["results", "report"])
 def test_help_ends_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0
-    assert f"Example: stilts {verb} jobs/quickstart.yaml --out" in capsys.readouterr().out.splitlines()[-1]
+    last = capsys.readouterr().out.rpartition("Example: ")[2]
+    assert last.startswith(f"stilts {verb} jobs/quickstart.yaml --out")
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,3 +115,40 @@ def test_a_place_that_cannot_be_written_is_one_sentence(study: Path, capsys: pyt
     said = capsys.readouterr().err
     assert "could not be written" in said
     assert "Traceback" not in said
+
+
+TABLE = "curriculum,target,language,seed,value\n" + "".join(
+    f"{arm},xnli,{code},{seed},{50 + gain + 0.1 * seed * gain}\n"
+    for arm, gain in (("baseline", 0), ("vision", 4))
+    for code in ("en", "de")
+    for seed in range(3)
+)
+
+
+def test_a_table_from_another_system(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
+    Path("other.csv").write_text(TABLE, encoding="utf-8")
+    same = ["results", "import", "other.csv", "--study", str(study), "--protocol", "corrected"]
+    assert main(same) == 64
+    assert "needs --source" in capsys.readouterr().err
+    assert main([*same, "--source", "Their paper"]) == 0
+    assert "Imported 12 rows as other beside tiny" in capsys.readouterr().out
+    assert main(["report", str(study), "--out", "there/page.html"]) == 0
+    page = Path("there/page.html").read_text(encoding="utf-8")
+    assert "Their paper; other.csv, SHA-256" in page
+    assert "[other, imported]" in page
+    assert main(["results", "import", "--remove", "--name", "other", "--study", str(study)]) == 0
+    assert main(["results", "import", "--help"]) == 0
+    assert "stilts results import other.csv" in capsys.readouterr().out
+
+
+def test_several_studies_are_one_report(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    second = study.with_name("second.yaml")
+    second.write_text(STUDY.replace("name: tiny", "name: second"), encoding="utf-8")
+    commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
+    assert main(["report", str(study), str(second)]) == 0
+    page = Path("results/tiny+second/report.html").read_text(encoding="utf-8")
+    assert "What is joined" in page
+    assert Path("results/tiny+second/joined/1/gains.csv").is_file()
+    assert main(["report", str(study), str(study)]) == 64
+    assert "the same name" in capsys.readouterr().err

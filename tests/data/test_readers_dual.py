@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,16 @@ def test_mention_pairs(tmp_path: Path) -> None:
     distances = answer_distances(records)
     assert np.array_equal(distances, [48 - number // 24 * 24 for number in range(48)] + [0] * 24)
     assert len(read("mewslix-pairs", path, language="de")) == 2
+
+
+def test_mention_pairs_as_they_are_documented(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[2] / "docs/tasks.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```json\n(.*?)```", document, re.DOTALL)
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json_lines([json.loads(shown)]), encoding="utf-8")
+    mention, entity = read("mewslix-pairs", path)
+    assert (mention.text, entity.text) == ("Elbe: It lies on the { Elbe } .", "The Elbe is a river.")
+    assert mention.keys == entity.keys
 
 
 def _without_entity(row: dict[str, Any]) -> None:

@@ -50,8 +50,8 @@ spec:
   questions: [morphology, languages, metrics]
   overrides:
     - match: {{}}
-      set: {{batch_size: 8, epochs: 4, max_steps: 4, dev_examples: 20, evaluate_every: 2, patience: 0, max_length: 96,
-            question_length: 24, doc_stride: 32}}
+      set: {{learning_rate: 0.01, warmup: 0, batch_size: 8, epochs: 4, max_steps: 4, dev_examples: 20,
+            evaluate_every: 2, patience: 0, max_length: 96, question_length: 24, doc_stride: 32}}
 """
 
 Row = dict[str, str]

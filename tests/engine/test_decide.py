@@ -15,6 +15,7 @@ from stilts_core.engine.states import FINAL, GOOD, State
 from stilts_core.errors import EXIT_CODES, Budget
 from stilts_core.stages.snapshot import Phase
 
+MOST_STEPS = 5
 OUTCOMES = (0, 0, 0, 0, 0, 0, "broken promise", *EXIT_CODES, 1, 2, -9, -11, None)
 
 
@@ -73,6 +74,7 @@ class World:
     attempts: dict[tuple[str, int], Observation] = field(default_factory=dict)
     now: float = 0.0
     starts: list[str] = field(default_factory=list)
+    saved: dict[str, int] = field(default_factory=dict)
 
     def decide(self, *, stopping: bool = False) -> Decision:
         decision = decide(self.graph, self.committed, self.attempts.values(), self.limits, self.now, stopping=stopping)
@@ -130,7 +132,10 @@ class World:
         outcome = self.dice.choice(OUTCOMES)
         code = 0 if outcome == "broken promise" else outcome
         lost = Budget.INFRASTRUCTURE if code is None else None
-        self.attempts[key] = replace(seen, phase=Phase.ENDED, since=self.now, exit_code=code, budget=lost)
+        saved = self.saved.get(seen.fingerprint, 0)
+        if self.dice.random() < 0.2:
+            saved = self.saved[seen.fingerprint] = min(saved + self.dice.randrange(3), MOST_STEPS)
+        self.attempts[key] = replace(seen, phase=Phase.ENDED, since=self.now, exit_code=code, budget=lost, saved=saved)
         if outcome == 0:
             self.committed.add(seen.fingerprint)
 
@@ -164,6 +169,11 @@ def test_every_run_ends_and_keeps_the_rules(graph: Graph, limits: Limits, seed: 
     for name in failed:
         ended = [seen for seen in world.attempts.values() if seen.fingerprint == name]
         last = charge(max(ended, key=lambda seen: seen.attempt))
+        ended.sort(key=lambda seen: seen.attempt)
+        if last is Budget.APPLICATION:
+            furthest = max(seen.saved for seen in ended)
+            if furthest:
+                ended = ended[next(at for at, seen in enumerate(ended) if seen.saved == furthest) :]
         assert sum(charge(seen) is last for seen in ended) == limits.allowed(last) + 1
 
 
@@ -229,11 +239,60 @@ def test_failures_that_another_attempt_would_repeat_are_final() -> None:
         assert (status.state, status.exit_code) == (State.FAILED, code)
 
 
+def test_a_group_out_of_device_memory_has_one_more_attempt() -> None:
+    groups = replace(ROOMY, groups=frozenset({f"{0:064x}"}))
+    assert one([71], limits=groups).actions == (Start(f"{0:064x}", 2),)
+    assert one([73, 71], limits=groups).actions == (Start(f"{0:064x}", 3),)
+    for codes in ([71, 71], [71, 73, 71], [71, 70]):
+        decision = one(list(codes), limits=groups)
+        assert decision.actions == ()
+        assert {status.state for status in decision.statuses.values()} == {State.FAILED}
+
+
 def test_each_kind_of_failure_has_its_own_budget() -> None:
     assert one([1], limits=ROOMY).actions == (Start(f"{0:064x}", 2),)
     assert one([1, 73, 73], limits=ROOMY).actions == (Start(f"{0:064x}", 4),)
     assert one([73, 73, 73], limits=ROOMY).actions == ()
     assert one([1, -9], limits=ROOMY).actions == ()
+
+
+@given(st.lists(st.integers(0, MOST_STEPS), min_size=1, max_size=12), st.integers(0, 2))
+def test_the_application_budget_is_refilled_by_every_step_further(steps: list[int], allowed: int) -> None:
+    """A stage that crashes for ever ends, and none does that got on within its budget."""
+    graph = graph_of([()], [Capacity(1)])
+    limits = Limits(capacity=Capacity(4), application=allowed, infrastructure=0)
+    ended: list[Observation] = []
+    furthest = without = 0
+    for number, step in enumerate(steps, start=1):
+        ended.append(Observation(graph.order[0], number, Phase.ENDED, 0.0, exit_code=-9, saved=step))
+        without, furthest = (1 if step > furthest else without + 1), max(furthest, step)
+        decision = decide(graph, set(), ended, limits, 1e6)
+        if without > allowed:
+            assert decision.statuses[graph.order[0]].state is State.FAILED
+            break
+        assert decision.actions == (Start(graph.order[0], number + 1),)
+
+
+def test_the_infrastructure_budget_is_not_refilled() -> None:
+    graph = graph_of([()], [Capacity(1)])
+    ended = [
+        Observation(graph.order[0], number, Phase.ENDED, 0.0, exit_code=73, saved=number) for number in range(1, 4)
+    ]
+    assert decide(graph, set(), ended, ROOMY, 1000.0).actions == ()
+
+
+@given(st.lists(st.sampled_from([0, 0, -9, 73]), max_size=8), st.integers(0, 3))
+def test_what_had_been_committed_is_not_held_against_a_stage(codes: list[int], withdrawn: int) -> None:
+    graph = graph_of([()], [Capacity(1)])
+    (name,) = graph.order
+    ended = [Observation(name, number, Phase.ENDED, 0.0, exit_code=code) for number, code in enumerate(codes, 1)]
+    decision = decide(graph, set(), ended, ROOMY, 1e6, withdrawn={name: withdrawn})
+    zeros = [at for at, code in enumerate(codes) if code == 0][:withdrawn]
+    rest = ended[zeros[-1] + 1 :] if zeros else ended
+    before = decide(graph, set(), rest, ROOMY, 1e6)
+    assert decision.statuses[name].state is before.statuses[name].state
+    if decision.actions:
+        assert decision.actions == (Start(name, len(codes) + 1),)
 
 
 def test_exit_status_0_without_a_manifest_is_a_failure() -> None:

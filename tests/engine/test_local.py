@@ -92,6 +92,12 @@ def test_failures_are_explained_and_charged(bench, deed: str, code: int, attempt
     assert [attempt.number for attempt, _ in outcomes] == list(range(1, attempts + 1))
 
 
+def test_a_crash_after_a_later_step_has_a_budget_of_its_own(bench) -> None:
+    one = stage("one advance=3 crash", kind=StageKind.TRAIN)
+    status = only(bench.run([one], retries=Retries(application=1)))
+    assert (status.state, status.exit_code, status.attempt) == (State.FAILED, 1, 4)
+
+
 def test_a_traceback_is_in_the_log_and_not_in_the_sentence(bench) -> None:
     one = stage("one crash")
     status = only(bench.run([one], retries=Retries(application=0)))

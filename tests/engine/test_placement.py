@@ -32,6 +32,7 @@ def test_on_cores_a_stage_takes_its_threads_for_each_rank_and_pretraining_takes_
         StageKind.TRAIN: 6,
         StageKind.EVALUATE: 2,
         StageKind.MEASURE: 2,
+        StageKind.SIMILARITY: 2,
     }
     train = placement.resources(stage("one", kind=StageKind.TRAIN))
     assert (train.device, train.threads, train.ranks, train.zero_stage) == ("cpu", 2, 3, 2)

@@ -84,8 +84,8 @@ def test_a_profile_without_a_file_is_this_machine(tmp_path: Path) -> None:
 GOLDEN = {
     "an unknown key": (
         GOOD.replace("  targets:", "  tagrets:"),
-        ('study.yaml:12:3: spec: unknown key "tagrets"; allowed: encoders, curricula, targets, seeds, protocol, '
-        'benchmark, data, overrides, tasks, questions, claims, reference and 1 more; did you mean "targets"?'),
+        ('study.yaml:12:3: spec: unknown key "tagrets"; allowed: encoders, curricula, sequences, targets, seeds, '
+        'protocol, benchmark, data, overrides, tasks, questions, claims and 2 more; did you mean "targets"?'),
     ),
     "an unknown key in a step": (
         GOOD.replace("{mix: [mnli,", "{mixx: [mnli,"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from stilts_core.catalog.load import load_catalogue  # noqa: E402
 from stilts_core.data.root import open_data_root  # noqa: E402
 from stilts_core.data.vocabulary import train_tokenizer  # noqa: E402
 from stilts_core.errors import StoppedError  # noqa: E402
+from stilts_core.modeling import timing  # noqa: E402
 from stilts_core.planning.expand import make_plan  # noqa: E402
 from stilts_core.planning.plan import CostParams, EncoderSource, Plan, StageKind  # noqa: E402
 from stilts_core.spec.study import Study  # noqa: E402
@@ -185,6 +188,26 @@ def test_the_table_has_rows_of_every_arm_and_the_question_its_answer(ran: Ran) -
     written = files(collected)
     assert b'id="question-efficiency"' in written["report.html"]
     assert written["tables/efficiency_costs.csv"].count(b"\n") > 2 * 2 * 2 * 2 * 2
+
+
+def turns(folder: Path) -> int:
+    """How often another model is measured than just before."""
+    import pyarrow.parquet as pq
+
+    models = pq.read_table(folder / "blocks.parquet")["model"].to_pylist()
+    return sum(one != other for one, other in pairwise(models))
+
+
+def test_small_models_take_turns_at_every_condition_and_large_ones_in_every_block(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = ran.plan.measurements
+    small = turns(ran.folders[one.fingerprint])
+    monkeypatch.setattr(timing, "HELD_BYTES", 0)
+    context = replace(ran.contexts[one.fingerprint], out=tmp_path)
+    metrics = stage_function(StageKind.MEASURE)(context)
+    blocks, precisions = 3, 2
+    assert turns(tmp_path) < blocks * precisions * 2 < metrics["conditions"] <= small
 
 
 def test_a_measurement_stops_when_it_is_asked_to(ran: Ran, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from stilts_core.stages.context import Resources, StageContext
 from stilts_core.stages.ranked import run_training
 from stilts_core.stages.saving import Saving
 from stilts_core.storage.manifest import Attempt
+from stilts_core.storage.retry import Backoff, tried_again
 from stilts_core.training.ranks import Rank
 
 pytestmark = pytest.mark.train
@@ -62,3 +63,24 @@ def test_several_ranks_are_tried_again_together(tmp_path: Path) -> None:
         return {"halvings": context.resources.halvings}
 
     assert run_training(context(tmp_path, ranks=2), body) == {"halvings": 1}
+
+
+def test_calls_to_the_store_that_ranks_repeat_are_counted(tmp_path: Path) -> None:
+    quick = Backoff(attempts=5, first=0.0)
+
+    def body(context: StageContext, rank: Rank) -> dict[str, Any]:
+        failures = iter(range(rank.rank + 1))
+
+        def call() -> None:
+            for _ in failures:
+                raise ConnectionError("away")
+
+        quick.run(call, lambda error: True)
+        if rank.rank and not context.resources.halvings:
+            raise DeviceMemoryError("Too much.")
+        return {}
+
+    before = tried_again()
+    run_training(context(tmp_path, ranks=2), body)
+    # Two tries of both ranks; of the first try, rank 0 may be ended before it says so.
+    assert tried_again() - before in (5, 6)

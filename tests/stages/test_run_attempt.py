@@ -159,7 +159,7 @@ def test_a_missing_or_damaged_input_is_said(place: Place) -> None:
     parent = stage_of()
     child = stage_of({"before": parent.fingerprint})
     seen: list[Snapshot] = []
-    assert run_attempt(place.spec(child, write), tell=seen.append) == 66
+    assert run_attempt(place.spec(child, write), tell=seen.append) == 72
     assert parent.fingerprint[:12] in seen[-1].message
     assert run_attempt(place.spec(parent, write)) == 0
     manifest = read_manifest(place.store, parent.fingerprint)
@@ -168,8 +168,16 @@ def test_a_missing_or_damaged_input_is_said(place: Place) -> None:
     file = damaged / manifest.attempt.folder / "sub" / "file.txt"
     file.chmod(0o644)
     file.write_text("another")
-    assert run_attempt(place.spec(child, write), tell=seen.append) == 73
+    assert run_attempt(place.spec(child, write), tell=seen.append) == 72
+    assert parent.fingerprint[:12] in seen[-1].message
+    assert "sub/file.txt" in seen[-1].message
     assert read_manifest(place.store, child.fingerprint) is None
+    assert read_manifest(place.store, parent.fingerprint) is None
+    assert run_attempt(place.spec(parent, write)) == 0
+    again = read_manifest(place.store, parent.fingerprint)
+    assert again is not None
+    assert again.files == manifest.files
+    assert again.run["repair"]["differs"] == []
 
 
 def test_data_that_changed_since_planning_is_refused(place: Place) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import torch
 
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.catalog.models import Head, Metric
-from stilts_core.data.dataset import Dataset
+from stilts_core.data.dataset import Array, Dataset
 from stilts_core.data.readers import read
+from stilts_core.errors import StoppedError
 from stilts_core.evaluation.scorers.bitext import above, best_threshold, pair_score
 from stilts_core.evaluation.scorers.ranking import mean_average_precision, mean_reciprocal_rank
 from stilts_core.planning.plan import (
@@ -27,11 +29,15 @@ from stilts_core.planning.plan import (
     TaskParams,
     TokenizerParams,
 )
+from stilts_core.spec.profile import StoreSettings
 from stilts_core.stages import evaluate as evaluate_stage
 from stilts_core.stages.context import Resources, StageContext
 from stilts_core.stages.evaluate import evaluate
 from stilts_core.stages.handoff import write_encoder
+from stilts_core.stages.keeping import Journal
 from stilts_core.stages.prepare import prepare
+from stilts_core.stages.saving import Saving
+from stilts_core.storage.manifest import Attempt
 
 pytestmark = pytest.mark.train
 
@@ -69,6 +75,23 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "encoder"
 
 
+class Counted(Journal):
+    """Counts what it has to make."""
+
+    made = 0
+
+    def __call__(self, make: Callable[[], list[Array]]) -> list[Array]:
+        def counted() -> list[Array]:
+            Counted.made += 1
+            return make()
+
+        return super().__call__(counted)
+
+
+def files_under(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 class Target:
     """A target of the catalogue on some files, prepared and evaluated in this process."""
 
@@ -97,11 +120,38 @@ class Target:
         )
         metrics = evaluate(context(StageKind.EVALUATE, scoring, out / "e", {"data": out / "p"}))
         assert metrics == json.loads((out / "e/metrics.json").read_text())
+        self.interrupt(scoring, out)
         return Dataset.open(out / "p/data"), metrics["languages"], out / "e"
+
+    def interrupt(self, params: EvaluateParams, out: Path) -> None:
+        """Attempts that are asked to stop after a search, and one that is not, end as the one that was left alone."""
+        Counted.made = 0
+        evaluate(context(StageKind.EVALUATE, params, out / "whole/e", {"data": out / "p"}))
+        wanted, Counted.made = Counted.made, 0
+        for number in range(3):
+            searches: list[int] = []
+            folder = out / f"attempt-{number}"
+            attempt = Attempt(number=number + 1, token=f"t{number}")
+            saving = Saving(StoreSettings(uri=str(out / "store")), attempt, {}, folder / "saving", 1.0)
+            cut = replace(
+                context(StageKind.EVALUATE, params, folder / "e", {"data": out / "p"}),
+                saving=saving,
+                report=lambda at: searches.append(at.step) if at.activity == "searching" else None,  # noqa: B023
+                stop_requested=lambda: number < 2 and len(searches) > number,  # noqa: B023
+            )
+            try:
+                evaluate(cut)
+            except StoppedError:
+                continue
+            break
+        assert Counted.made == wanted
+        assert number
+        assert files_under(folder / "e") == files_under(out / "e")
 
 
 @pytest.fixture
-def target(tmp_path: Path, encoder: Path) -> Target:
+def target(tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
+    monkeypatch.setattr(evaluate_stage, "Journal", Counted)
     return Target(tmp_path, encoder)
 
 

@@ -282,10 +282,11 @@ def _front(
     latency = np.array([found[:blocks] for _, _, _, found, _ in rows])
     score = np.array([row[4] for row in rows])
     error = np.sqrt(score * (100 - score) / counted.examples) if counted.examples else np.zeros(len(rows))
-    random = stream(0, "front", p)
-    chosen = random.integers(0, blocks, size=(DRAWS, blocks))
+    chosen = stream(0, "front", costs.precisions[p]).integers(0, blocks, size=(DRAWS, blocks))
     times = latency[:, chosen].mean(axis=2)
-    noisy = score[:, None] + error[:, None] * random.standard_normal((len(rows), DRAWS))
+    names = [(costs.precisions[p], costs.encoders[e], costs.curricula[c], depth) for e, c, depth, _, _ in rows]
+    noise = np.stack([stream(0, "front", *name).standard_normal(DRAWS) for name in names])  # in any order of rows
+    noisy = score[:, None] + error[:, None] * noise
     share = undominated(times, noisy).mean(axis=1)
     now = undominated(latency.mean(axis=1)[:, None], score[:, None])[:, 0]
     for place, (e, c, depth, own, value) in enumerate(rows):

@@ -94,16 +94,14 @@ def _of_front(found: Found) -> Iterator[str]:
         if not front:
             return
         front.sort(key=lambda one: one.latency.estimate)
-        named = [
-            f"{_model(one)} ({one.latency.estimate:.3g} ms, {words.score(one.accuracy)} %; so in "
-            f"{100 * one.front:.0f} % of resamples)"
-            for one in front
-        ]
+        named = [_model(one) for one in front]
+        shares = words.span([100 * one.front for one in front])
         held = len([one for one in found.points if one.precision == precision])
         batch = "one sentence" if found.costs.single == 1 else f"{found.costs.single} sentences"
         yield (
             f"Of {words.counted(held, 'model')}, whole or cut, these are worth their time in {precision} with {batch} "
-            f"at a time: {words.listed(named)}; every other one is no faster and no better than one of them."
+            f"at a time, from the fastest to the best: {words.listed(named)}; each in {shares} % of resamples of "
+            "blocks and examples. Every other one is no faster and no better than one of them."
         )
 
 
@@ -308,6 +306,10 @@ def _languages_table(found: Found) -> Table:
     )
 
 
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def _cost_table(found: Found) -> Table:
     heads = (
         "p50, ms",
@@ -320,7 +322,7 @@ def _cost_table(found: Found) -> Table:
     )
     rows = []
     for (encoder, precision, batch, bucket), values in mean_costs(found.costs):
-        texts = [words.NOTHING if value is None else f"{value:,.4g}" for value in values]
+        texts = [words.NOTHING if value is None else _number(value) for value in values]
         rows.append((Cell(encoder), Cell(precision), Cell(str(batch)), Cell(bucket), *map(Cell, texts)))
     return Table(
         caption="Whole models, mean over arms and languages.",

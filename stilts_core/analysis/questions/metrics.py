@@ -99,12 +99,14 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
     blocks: list[Block] = [*_figures(ends, scores), Fold(f"All {len(ends)} pairs of measure and target", _table(ends))]
     if len(ends) < len(relations):
         ways = [one for one in relations if one.on_the_way]
-        blocks.append(Fold(f"The same on the way, at {_points(ways)}", _table(ways)))
+        blocks.append(Fold(f"The same on the way, at {_steps(ways)}", _table(ways)))
     text = " ".join(filter(None, (_words(ends), _way_words(relations) if len(ends) < len(relations) else "")))
-    return QuestionAnswer(NAME, TITLE, text, tuple(_caveats(ends)), True, tuple(blocks), (_csv(relations),))
+    return QuestionAnswer(
+        NAME, TITLE, text, tuple(_caveats(ends)), True, tuple(blocks), (_csv(relations), _points_csv(ends, scores))
+    )
 
 
-def _points(ways: Sequence[Relation]) -> str:
+def _steps(ways: Sequence[Relation]) -> str:
     """The steps, where they are few."""
     steps = sorted({int(one.metric.rpartition("@")[2]) for one in ways if one.metric.rpartition("@")[2].isdigit()})
     if len(steps) > 6:
@@ -304,15 +306,31 @@ def _csv(relations: Sequence[Relation]) -> CsvTable:
     )
 
 
-def _figures(relations: Sequence[Relation], scores: Scores) -> Iterator[Plot]:
+def _strongest(relations: Sequence[Relation]) -> Iterator[tuple[str, Relation]]:
     """The strongest relation of each kind."""
-    base = baseline_of(scores) or 0
-    places = {c: place + 1 for place, c in enumerate(c for c in range(len(scores.curricula)) if c != base)}
     for kind in ("within", "between"):
         mine = [one for one in relations if one.kind == kind]
-        if not mine:
-            continue
-        best = max(mine, key=lambda one: (one.shown, abs(one.found.pearson)))
+        if mine:
+            yield kind, max(mine, key=lambda one: (one.shown, abs(one.found.pearson)))
+
+
+def _points_csv(relations: Sequence[Relation], scores: Scores) -> CsvTable:
+    """What the figures draw."""
+    return CsvTable(
+        "metrics_points",
+        ("kind", "encoder", "metric", "target", "curriculum", "x", "y"),
+        tuple(
+            (kind, best.encoder, best.metric, best.target, scores.curricula[c], rounded(x), rounded(y))
+            for kind, best in _strongest(relations)
+            for c, x, y in zip(best.curriculum, best.x.tolist(), best.y.tolist(), strict=True)
+        ),
+    )
+
+
+def _figures(relations: Sequence[Relation], scores: Scores) -> Iterator[Plot]:
+    base = baseline_of(scores) or 0
+    places = {c: place + 1 for place, c in enumerate(c for c in range(len(scores.curricula)) if c != base)}
+    for kind, best in _strongest(relations):
         less = " less the curriculum's mean" if kind == "within" else ""
         points = [
             (scores.curricula[c], Style(places[c]), x, y)
@@ -326,5 +344,5 @@ def _figures(relations: Sequence[Relation], scores: Scores) -> Iterator[Plot]:
             f"{'' if best.shown else ': not shown'}.",
             drawing=scatter_plot(points, f"{_named(best.metric)} and the gain on {best.target}"),
             key=tuple((key_mark(Style(places[c])), scores.curricula[c]) for c in used),
-            source="tables/metrics.csv",
+            source="tables/metrics_points.csv",
         )

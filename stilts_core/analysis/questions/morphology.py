@@ -114,13 +114,14 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
     if len(gains.gain) and known:
         told = "pretraining_tokens" in frame.present("metric")
         groups = list(_groups(scores, known, gains, told=told))
-        tables.append(_groups_csv(scores, groups))
+        points = _points(known, gains)
+        tables += [_groups_csv(scores, groups), _points_csv(scores, points)]
         order = sorted(range(len(scores.encoders)), key=lambda e: (sizes.get(scores.encoders[e], 0.0), e))
         groups_table = Fold(
             f"Gains by morphology, family{' and script' if told else ', script and pretraining'}",
             _groups_table(scores, groups, order),
         )
-        blocks += [*_figure(scores, known, gains, order), groups_table]
+        blocks += [*_figure(scores, points, order), groups_table]
     if lacking:
         text = f"The results at hand can't answer this: {words.listed(lacking)}."
         return QuestionAnswer(NAME, TITLE, text, (), answered=False, blocks=tuple(blocks), tables=tuple(tables))
@@ -420,21 +421,40 @@ def _groups_csv(scores: Scores, groups: Sequence[Group]) -> CsvTable:
     )
 
 
-def _figure(
-    scores: Scores, known: dict[str, Language], gains: LanguageGains, order: Sequence[int]
-) -> Iterator[DotPlot]:
+Points = dict[str, dict[int, dict[str, float]]]
+"""Morphology → place of the encoder → language → its gain, points."""
+
+
+def _points(known: dict[str, Language], gains: LanguageGains) -> Points:
     found: dict[str, dict[int, dict[str, list[float]]]] = {}
     for place, code in enumerate(gains.language):
         if code in known:
             of_group = found.setdefault(known[code].morphology, {}).setdefault(int(gains.encoder[place]), {})
             of_group.setdefault(code, []).append(float(gains.gain[place]))
-    if not found:
-        return
-    points = {
-        group: {e: tuple(float(np.mean(values)) for values in codes.values()) for e, codes in of_encoder.items()}
-        for group, of_encoder in found.items()
+    return {
+        group: {e: {code: float(np.mean(v)) for code, v in codes.items()} for e, codes in of_encoder.items()}
+        for group, of_encoder in sorted(found.items())
     }
-    scale = scale_for([0.0, *(v for of_encoder in points.values() for values in of_encoder.values() for v in values)])
+
+
+def _points_csv(scores: Scores, points: Points) -> CsvTable:
+    return CsvTable(
+        "morphology_points",
+        ("morphology", "encoder", "language", "gain"),
+        tuple(
+            (group, scores.encoders[e], code, rounded(gain))
+            for group, of_encoder in points.items()
+            for e, codes in of_encoder.items()
+            for code, gain in codes.items()
+        ),
+    )
+
+
+def _figure(scores: Scores, points: Points, order: Sequence[int]) -> Iterator[DotPlot]:
+    if not points:
+        return
+    gains = [gain for of_encoder in points.values() for codes in of_encoder.values() for gain in codes.values()]
+    scale = scale_for([0.0, *gains])
     styles = {e: Style(place + 1) for place, e in enumerate(order)}
     yield DotPlot(
         caption="Gain by morphology and encoder, points: a tick for each language, a mark for their mean; encoders "
@@ -444,12 +464,16 @@ def _figure(
             (
                 group,
                 group[:4],
-                dot_row([Dots(scores.encoders[e], styles[e], of_encoder.get(e, ())) for e in order], scale, 0.0),
+                dot_row(
+                    [Dots(scores.encoders[e], styles[e], tuple(of_encoder.get(e, {}).values())) for e in order],
+                    scale,
+                    0.0,
+                ),
             )
-            for group, of_encoder in sorted(points.items())
+            for group, of_encoder in points.items()
         ),
         key=tuple((key_mark(styles[e]), scores.encoders[e]) for e in order),
-        source="tables/morphology_groups.csv",
+        source="tables/morphology_points.csv",
     )
 
 

@@ -89,6 +89,7 @@ class DotPlot:
     Attributes:
         rows: name, code and drawing.
         key: mark and label of each arm.
+        wide: room for names that are longer than those of languages.
     """
 
     block: ClassVar[str] = "dots"
@@ -97,6 +98,7 @@ class DotPlot:
     rows: tuple[tuple[str, str, Markup], ...]
     key: tuple[tuple[Markup, str], ...]
     source: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class Page:
 
     Attributes:
         facts: the study at a glance.
+        command: writes the table behind a figure again, with ``{}`` where the table's name stands; empty: none does.
     """
 
     title: str
@@ -163,3 +166,4 @@ class Page:
     notices: tuple[Notice, ...]
     sections: tuple[Section, ...]
     definitions: Markup
+    command: str = ""

@@ -380,32 +380,3 @@ def wrong_section(evidence: Evidence, names: Naming) -> Section | None:
     return Section(
         "wrong", "Runs that went wrong", (text, Fold("Show them", table)) if len(rows) > 12 else (text, table)
     )
-
-
-def methods_section(scores: Scores, evidence: Evidence) -> Section | None:
-    """A paragraph that can be pasted into a paper; None without gains."""
-    if not evidence.gains:
-        return None
-    from stilts_core import __version__
-
-    pairs = [len(gain.pairs) for gain in evidence.gains]
-    families = dict.fromkeys(
-        f"{gain.correction} over {gain.family} comparisons" for gain in evidence.gains if gain.family
-    )
-    examples = any("examples" in gain.interval.basis for gain in evidence.gains)
-    seeds = "–".join(dict.fromkeys(map(str, (min(pairs), max(pairs)))))
-    text = (
-        f"Scores follow the protocol {scores.protocol}. Arms share their seeds ({', '.join(map(str, scores.seeds))}), "
-        f"so gains are differences between paired runs ({seeds} distinct pairs). Intervals of 95 % are t intervals for "
-        + (
-            "seeds crossed with test examples (standard errors as for readers by cases, Obuchowski and Rockette 1995; "
-            "Hillis 2007; degrees of freedom midway between Satterthwaite 1946 and Cochran 1964); examples of parallel "
-            "test sets are taken jointly over languages. "
-            if examples
-            else "the mean over seeds, for these test sets. "
-        )
-        + f"p values are two-sided and corrected by {words.listed(list(families)) or 'nothing'}. Almost stochastic "
-        "order follows del Barrio et al. (2018) and Dror et al. (2019). Degenerate runs are kept. Computed with stilts "
-        f"{__version__}, numpy {np.__version__}."
-    )
-    return Section("methods", "Methods, to quote", (Text(text),))

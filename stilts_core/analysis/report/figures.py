@@ -18,6 +18,7 @@ from stilts_core.analysis.report.words import score
 
 COLOURS = 8
 SHAPES = 6
+DASHES = 4
 BINS = 4
 """Steps of the gains' colours on either side of zero."""
 
@@ -76,6 +77,11 @@ class Style:
     @property
     def colour(self) -> str:
         return "c0" if self.place == 0 else f"c{(self.place - 1) % COLOURS + 1}"
+
+    @property
+    def dash(self) -> str:
+        """Of its lines: arms beside each other differ in it, and those of one dash in their marks."""
+        return f"d{self.place % DASHES}"
 
     @property
     def shape(self) -> str:
@@ -219,8 +225,8 @@ def line_plot(curves: Sequence[Curve], scored: int | None, label: str) -> Markup
         means = [(state, math.fsum(values) / len(values), values) for state, values in curve.points]
         for (left, low, _), (right, high, _) in pairwise(means):
             parts.append(
-                Markup('<line class="curve {}" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-                    curve.style.colour, _across(across, left), _across(across, right), y(low), y(high)
+                Markup('<line class="curve {} {}" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+                    curve.style.colour, curve.style.dash, _across(across, left), _across(across, right), y(low), y(high)
                 )
             )
         for state, mean, values in means:

@@ -37,6 +37,7 @@ class Naming(Shape):
     """What sections need that know a study by its table alone."""
 
     def arm(self, encoder: str, curriculum: str) -> str: ...
+    def style(self, curriculum: str) -> Style: ...
     def key(self, curriculum: str) -> Markup: ...
     def with_encoder(self, text: str, encoder: str) -> str: ...
     def target(self, name: str) -> str: ...
@@ -46,20 +47,28 @@ class Naming(Shape):
 
 @dataclass(frozen=True)
 class TableNames:
-    """Names for a results table from anywhere."""
+    """Names for a results table from anywhere.
+
+    Attributes:
+        marked: always name the encoder, which bears a mark.
+    """
 
     encoders: tuple[str, ...]
     curricula: tuple[str, ...]
+    marked: bool = False
 
     def arm(self, encoder: str, curriculum: str) -> str:
-        return f"{encoder}/{curriculum}" if len(self.encoders) > 1 else curriculum
+        return f"{encoder}/{curriculum}" if self.marked or len(self.encoders) > 1 else curriculum
+
+    def style(self, curriculum: str) -> Style:
+        others = [name for name in self.curricula if name != BASELINE]
+        return Style(0 if curriculum == BASELINE else others.index(curriculum) + 1)
 
     def key(self, curriculum: str) -> Markup:
-        others = [name for name in self.curricula if name != BASELINE]
-        return key_mark(Style(0 if curriculum == BASELINE else others.index(curriculum) + 1))
+        return key_mark(self.style(curriculum))
 
     def with_encoder(self, text: str, encoder: str) -> str:
-        return f"{text}, {encoder}" if len(self.encoders) > 1 else text
+        return f"{text}, {encoder}" if self.marked or len(self.encoders) > 1 else text
 
     def target(self, name: str) -> str:
         task = load_catalogue().tasks.get(name)

@@ -9,9 +9,10 @@ from stilts_core.analysis.collected import Collected
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.answer import answer
 from stilts_core.analysis.report.blocks import Block, Notice, Page, Points, Section, Text
-from stilts_core.analysis.report.evidence import evidence_sections, methods_section
+from stilts_core.analysis.report.evidence import evidence_sections
 from stilts_core.analysis.report.figures import definitions
 from stilts_core.analysis.report.gains import gains_section, means_section
+from stilts_core.analysis.report.methods import methods_of_study
 from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.report.record import (
     arms_section,
@@ -33,12 +34,15 @@ class Answered(Protocol):
     """What `questions.answer.QuestionAnswer` gives to the report."""
 
     @property
+    def name(self) -> str: ...
+    @property
     def section(self) -> Section: ...
 
 
 def build_page(collected: Collected, questions: Sequence[Answered] = ()) -> Page:
     """Everything that the report says."""
     names = Names(collected.plan)
+    methods = methods_of_study(collected, [question.name for question in questions])
     sections = (
         _answer_section(collected, names),
         *(question.section for question in questions),
@@ -52,7 +56,7 @@ def build_page(collected: Collected, questions: Sequence[Answered] = ()) -> Page
         ran_section(collected),
         settings_section(collected, names),
         languages_section(collected, names),
-        methods_section(collected.scores, collected.evidence),
+        methods.section() if methods else None,
         files_section(),
     )
     return Page(
@@ -62,6 +66,7 @@ def build_page(collected: Collected, questions: Sequence[Answered] = ()) -> Page
         notices=tuple(_notices(collected, names)),
         sections=tuple(section for section in sections if section is not None),
         definitions=definitions(),
+        command=f"stilts results {collected.plan.name}.yaml --only {{}}",
     )
 
 

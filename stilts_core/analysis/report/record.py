@@ -369,10 +369,13 @@ def files_section() -> Section:
         ("tables/languages.csv", "each arm in each language"),
         ("tables/states.csv", "retrieval by hidden state"),
         ("tables/missing.csv", "cells without all of their scores, and why"),
+        ("references.bib", "what a paper on the study has to cite"),
+        ("--format latex, --format markdown", "the tables of this report for a paper, with the methods paragraph"),
     )
     text = Text(
         "The numbers of every table and figure are in these files. `stilts results STUDY --out FOLDER` writes them "
-        "again from whatever has committed."
+        "again from whatever has committed, and with `--only FILE` one of them alone, as it stands below each figure: "
+        "there the study's file is called by the study's name."
     )
     return Section("files", "The same numbers as files", (text, Facts(facts)))
 

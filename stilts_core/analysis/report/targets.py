@@ -22,8 +22,8 @@ from stilts_core.analysis.report.figures import (
     scale_for,
 )
 from stilts_core.analysis.report.gains import colour_key, zero_shot_cell
-from stilts_core.analysis.report.names import Names
-from stilts_core.analysis.scores import TargetScores
+from stilts_core.analysis.report.names import Names, Naming
+from stilts_core.analysis.scores import Scores, TargetScores
 from stilts_core.analysis.summary import ENGLISH, Spread, Summary, baseline_of
 from stilts_core.analysis.table import SCORE
 from stilts_core.analysis.tables import LanguageCell, StateCurve, language_cell, state_curves
@@ -56,21 +56,25 @@ def _blocks(collected: Collected, names: Names, target: TargetScores, curves: Se
         yield Text("Nothing has been measured on this target yet.")
         return
     yield _arms(rows, names)
+    for e, encoder in enumerate(scores.encoders):
+        yield from language_blocks(scores, names, target, e)
+        mine = [curve for curve in curves if curve.encoder == encoder]
+        if mine:
+            yield _states(mine, names, target.target, encoder)
+
+
+def language_blocks(scores: Scores, names: Naming, target: TargetScores, e: int) -> Iterator[Block]:
+    """The languages of a target with one encoder, as a figure and as a table; nothing without scores."""
     grid: Grid = {
         (e, c): [language_cell(scores, target, e, c, place) for place in range(len(target.languages))]
         for e in range(len(scores.encoders))
         for c in range(len(scores.curricula))
     }
     limit = gain_limit(cell.gain.mean or 0.0 for cells in grid.values() for cell in cells)
-    for e, encoder in enumerate(scores.encoders):
-        if not any(cell.score.values for c in range(len(scores.curricula)) for cell in grid[e, c]):
-            continue
+    if any(cell.score.values for c in range(len(scores.curricula)) for cell in grid[e, c]):
         order = _order(target, grid, e, baseline_of(scores))
-        yield _dots(collected, names, target, grid, e, order)
-        yield _languages(collected, names, target, grid, e, order, limit)
-        mine = [curve for curve in curves if curve.encoder == encoder]
-        if mine:
-            yield _states(mine, names, target.target, encoder)
+        yield _dots(scores, names, target, grid, e, order)
+        yield _languages(scores, names, target, grid, e, order, limit)
 
 
 def _description(collected: Collected, names: Names, target: TargetScores) -> str:
@@ -155,10 +159,8 @@ def _scale(grid: Grid, e: int) -> Scale:
     return scale_for(values)
 
 
-def _dots(
-    collected: Collected, names: Names, target: TargetScores, grid: Grid, e: int, order: Sequence[int]
-) -> DotPlot:
-    curricula = collected.scores.curricula
+def _dots(scores: Scores, names: Naming, target: TargetScores, grid: Grid, e: int, order: Sequence[int]) -> DotPlot:
+    curricula = scores.curricula
     scale = _scale(grid, e)
     rows = []
     for place in order:
@@ -170,7 +172,7 @@ def _dots(
         code = target.languages[place]
         rows.append((names.language(code), code, dot_row(dots, scale, chance)))
     return DotPlot(
-        caption=names.with_encoder("Scores by language", collected.scores.encoders[e])
+        caption=names.with_encoder("Scores by language", scores.encoders[e])
         + ". Marks are means, ticks single runs, the upright line is the baseline's mean, the dotted one guessing; "
         "English first, then by the baseline's score. Percent.",
         axis=axis(scale),
@@ -181,15 +183,15 @@ def _dots(
 
 
 def _languages(
-    collected: Collected,
-    names: Names,
+    scores: Scores,
+    names: Naming,
     target: TargetScores,
     grid: Grid,
     e: int,
     order: Sequence[int],
     limit: float,
 ) -> Table:
-    curricula = collected.scores.curricula
+    curricula = scores.curricula
     coloured = any(grid[e, c][place].gain.values for c in range(len(curricula)) for place in order)
     rows = []
     for place in order:
@@ -202,7 +204,7 @@ def _languages(
     degenerate = " d: nearly one answer to everything." if any(cell.degenerate for cell in marks) else ""
     seen = words.NOT_ZERO_SHOT_MEANS if any(not cell.zero_shot for cell in marks) else ""
     return Table(
-        caption=names.with_encoder("Languages by curricula", collected.scores.encoders[e])
+        caption=names.with_encoder("Languages by curricula", scores.encoders[e])
         + f". Mean and standard deviation over distinct runs, percent{colours}.{chance}{degenerate}{seen}",
         columns=(Column("Language", numeric=False), *(Column(curriculum) for curriculum in curricula)),
         rows=tuple(rows),

@@ -139,6 +139,7 @@ def _resources(orders: Orders, placement: Placement, stage: Stage) -> Resources:
         save_steps=training.save_steps,
         save_seconds=training.save_seconds,
         group=_group(orders),
+        halvings=orders.halvings,
     )
 
 

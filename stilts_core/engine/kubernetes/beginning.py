@@ -17,7 +17,7 @@ from stilts_core.engine.kubernetes.observe import Seen
 from stilts_core.engine.kubernetes.own_job import CancelledError, find_anchor
 from stilts_core.engine.kubernetes.refusals import ConflictError, InvalidError
 from stilts_core.engine.kubernetes.render import StageAttempt, Submission, render_stage
-from stilts_core.errors import Budget, SpecError
+from stilts_core.errors import Budget, DeviceMemoryError, SpecError
 from stilts_core.planning.plan import Stage
 from stilts_core.spec.profile import Placement
 from stilts_core.stages.snapshot import Phase
@@ -88,15 +88,16 @@ class Beginner:
         if anchor.uid != self._submission.anchor_uid:
             raise CancelledError("The study was cancelled and submitted anew; another driver drives it.")
         number = max(number, past.highest + 1, *(attempt + 1 for attempt in known))
+        halvings = sum(end.exit_code == DeviceMemoryError.exit_code for end in known.values())
         for candidate in range(number, number + _TRIES):
-            begun = self._make(stage, candidate, retry=candidate > 1)
+            begun = self._make(stage, candidate, retry=candidate > 1, halvings=halvings)
             if begun is not None:
                 return begun
         return Begun(number, later="Jobs of earlier submissions have all of its names")
 
-    def _make(self, stage: Stage, number: int, *, retry: bool) -> Begun | None:
+    def _make(self, stage: Stage, number: int, *, retry: bool, halvings: int) -> Begun | None:
         """The attempt of this number; None where the name is taken by something that is over."""
-        attempt = StageAttempt(number, new_attempt(number), retry)
+        attempt = StageAttempt(number, new_attempt(number), retry, halvings)
         try:
             wanted = render_stage(stage, attempt, self._submission, self._placement)
             kind = JOB_SETS if wanted["kind"] == "JobSet" else JOBS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from stilts_core.engine.decide import Limits
@@ -12,6 +13,7 @@ from stilts_core.engine.graph import Capacity, Graph
 from stilts_core.engine.kubernetes.backend import KubernetesBackend
 from stilts_core.engine.kubernetes.client import Cluster
 from stilts_core.engine.kubernetes.render import Submission
+from stilts_core.engine.kubernetes.sizing import stage_sizing
 from stilts_core.planning.plan import Plan
 from stilts_core.spec.profile import Placement
 from stilts_core.storage.base import Store
@@ -31,6 +33,11 @@ def limits_of(placement: Placement, backoff: float = _BACKOFF_SECONDS) -> Limits
         backoff=backoff,
         backoff_cap=_LONGEST_BACKOFF_SECONDS,
     )
+
+
+def groups_of(plan: Plan, placement: Placement) -> frozenset[str]:
+    """The stages that run on several nodes."""
+    return frozenset(stage.fingerprint for stage in plan.stages if stage_sizing(stage.kind, placement).nodes > 1)
 
 
 def graph_of(plan: Plan) -> Graph:
@@ -72,7 +79,7 @@ def kubernetes_driver(
             graph_of(plan),
             store,
             backend,
-            limits_of(placement, backoff),
+            replace(limits_of(placement, backoff), groups=groups_of(plan, placement)),
             listener,
             submission=submission.anchor_uid,
             pace=pace,

@@ -67,6 +67,7 @@ class Orders:
     cgroup: Path
     registry: str
     submission: str
+    halvings: int
 
     @property
     def kept(self) -> float:
@@ -133,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cgroup", type=Path, default=CGROUP, metavar="FOLDER")
     parser.add_argument("--registry", default=DEFAULT_REGISTRY, metavar="MODULE")
     parser.add_argument("--submission", default="", metavar="ID")
+    parser.add_argument("--halvings", type=int, default=0, metavar="N")
     return parser
 
 

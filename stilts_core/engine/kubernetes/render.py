@@ -93,11 +93,13 @@ class StageAttempt:
         number: among the stage's attempts of this submission, from 1; the Job is called by it.
         stored: the name under which it keeps things in the store.
         retry: an attempt was made before.
+        halvings: how often the tokens of a forward pass are to be halved, because memory ran out before.
     """
 
     number: int
     stored: Attempt
     retry: bool = False
+    halvings: int = 0
 
 
 def render_submission(study: StudySource, placement: Placement, namespace: str) -> list[Object]:
@@ -296,6 +298,7 @@ def _orders(
         "--profile": f"{FILES}/{PROFILE_FILE}",
         "--work": f"{SCRATCH}/stilts",
         "--submission": submission.anchor_uid,
+        **({"--halvings": attempt.halvings} if attempt.halvings else {}),
     }
     return (*_SUPERVISOR, *(str(part) for pair in orders.items() for part in pair))
 

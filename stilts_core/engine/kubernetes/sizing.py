@@ -38,7 +38,8 @@ def stage_sizing(kind: StageKind, placement: Placement) -> Sizing:
     kubernetes = placement.kubernetes
     ranks_per_node = _ranks_per_node(placement)
     gpus = kubernetes.gpus_per_node
-    compute: Compute = getattr(kubernetes.pods, kind.value) or kubernetes.pods.evaluate
+    # What measures runs models without training them, as an evaluation does.
+    compute: Compute = getattr(kubernetes.pods, kind.value, None) or kubernetes.pods.evaluate
     if kind is StageKind.TRAIN or (kind is StageKind.PRETRAIN and gpus):
         nodes = kubernetes.nodes
     else:

@@ -9,6 +9,7 @@ result therefore depends neither on the device nor on the cut into blocks.
 from __future__ import annotations
 
 from stilts_core.evaluation.neighbours.products import Engine
+from stilts_core.evaluation.neighbours.recall import Recall, make_now
 from stilts_core.evaluation.neighbours.search import Neighbours, nearest, nearest_both
 
-__all__ = ["Engine", "Neighbours", "nearest", "nearest_both"]
+__all__ = ["Engine", "Neighbours", "Recall", "make_now", "nearest", "nearest_both"]

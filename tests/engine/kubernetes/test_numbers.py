@@ -183,3 +183,18 @@ def test_a_new_submission_has_new_budgets_and_higher_numbers(first: list[Turn], 
     assert len(world.numbers) - before == len(fresh.numbers)
     assert world.numbers == sorted(set(world.numbers))
     assert [attempt.number for attempt in list_attempts(world.store, FP)] == world.numbers
+
+
+def test_an_attempt_after_one_that_ran_out_of_device_memory_is_told_so() -> None:
+    for codes, wanted in (((73,), False), ((71,), True), ((71, 73), True)):
+        world = World()
+        known = {
+            number: Observation(FP, number, Phase.ENDED, BEGAN, code, stored=Attempt(number=number, token="abc"))
+            for number, code in enumerate(codes, start=1)
+        }
+        begun = world.beginner().begin(ONLY, len(codes) + 1, known)
+        assert begun.made is not None
+        (container,) = begun.made["spec"]["template"]["spec"]["containers"]
+        given = [*container.get("command", ()), *container.get("args", ())]
+        assert ("--halvings" in given) is wanted
+        assert not wanted or given[given.index("--halvings") + 1] == "1"

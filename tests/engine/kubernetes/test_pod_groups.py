@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from engine_support import until
 from pod_support import FIRST, Cluster, Pod
 
 from stilts_core.planning.plan import StageKind
-from stilts_core.storage.attempts import Outcome, list_attempts, read_log, record_outcome
+from stilts_core.storage.attempts import Outcome, list_attempts, read_log, read_outcomes, record_outcome
 from stilts_core.storage.commit import read_manifest
 from stilts_core.storage.manifest import Attempt
 
@@ -71,3 +73,26 @@ def test_a_stop_of_one_is_a_stop_of_all(cluster: MakeCluster) -> None:
     pods[1].process.terminate()
     assert [pod.wait() for pod in pods] == [75, 75]
     assert "The group ended because of" in pods[0].message
+
+
+def test_a_group_out_of_device_memory_goes_on_with_half_the_tokens(cluster: MakeCluster) -> None:
+    pytest.importorskip("torch", reason="the training packages are an extra")
+    place = cluster(kind=StageKind.TRAIN)
+    port = free_port()
+    options = {"registry": "pod_memory", "port": port, "ranks_per_node": 1}
+    first = start_both(place, **options)
+    assert [pod.wait() for pod in first] == [71, 71], first[0].output + first[1].output
+    assert all("ran out of memory" in pod.message for pod in first)
+    outcomes = [outcome.exit_code for _, outcome in read_outcomes(place.store, place.stage.fingerprint)]
+    assert 71 in outcomes
+    again = start_both(place, **options, attempt="002-3fa9c2", halvings=1)
+    assert [pod.wait() for pod in again] == [0, 0], again[0].output + again[1].output
+    manifest = read_manifest(place.store, place.stage.fingerprint)
+    assert manifest is not None
+    assert manifest.metrics == {"halvings": 1}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from engine_plans import plan_of, stage
 from engine_support import gone, until
 from pod_support import FIRST, Cluster, Pod
 
 from stilts_core.errors import EXIT_CODES
 from stilts_core.storage.attempts import list_attempts, read_heartbeat, read_log, read_outcome
 from stilts_core.storage.commit import read_manifest
-from stilts_core.storage.manifest import Attempt, manifest_key
+from stilts_core.storage.generations import read_head
+from stilts_core.storage.manifest import Attempt, attempt_prefix, manifest_key
 
 MakeCluster = Callable[..., Cluster]
 AGAIN = Attempt(number=1, token=f"{FIRST.token}r01")
@@ -229,3 +231,25 @@ def test_no_plan_and_no_store(cluster: MakeCluster, tmp_path: Path) -> None:
 
 def test_a_message_that_cannot_be_written_changes_nothing(cluster: MakeCluster) -> None:
     assert cluster().start(termination_log="/proc/nowhere/log").wait() == 0
+
+
+def test_a_damaged_input_is_withdrawn_and_made_again(cluster: MakeCluster) -> None:
+    place = cluster()
+    parent = stage("parent")
+    place.plan = plan_of([parent, stage("child", {"in": parent.fingerprint})])
+    place.put_plan()
+    assert place.start(stage=parent.fingerprint, submission="study-1").wait() == 0
+    before = read_manifest(place.store, parent.fingerprint)
+    assert before is not None
+    place.store.delete(attempt_prefix(parent.fingerprint, before.attempt) + "result.txt")
+    pod = place.start(submission="study-1")
+    assert_failed(place, pod, 72)
+    assert parent.fingerprint[:12] in pod.message
+    assert "result.txt" in pod.message
+    head = read_head(place.store, parent.fingerprint)
+    assert (head.manifest, [each.submission for each in head.withdrawn]) == (None, ["study-1"])
+    assert place.start(stage=parent.fingerprint, attempt="002-3fa9c2").wait() == 0
+    again = read_manifest(place.store, parent.fingerprint)
+    assert again is not None
+    assert again.files == before.files
+    assert place.start(attempt="002-3fa9c2").wait() == 0
