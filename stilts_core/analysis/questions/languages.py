@@ -214,7 +214,8 @@ def _caveats(frame: Frame, scores: Scores, found: Sequence[Comparison]) -> Itera
         yield f"Whether these had equal examples or steps is not in the table: {'; '.join(unknown)}."
     few = {len(one.languages) for one in found if one.where == "in the mix"}
     if few and min(few) < 5:
-        yield f"A mix has {min(few)} evaluated languages at the least: intervals are for these languages alone."
+        counted = words.counted(min(few), "evaluated language")
+        yield f"A mix has {counted} at the least: intervals are for these languages alone."
     yield f"Intervals are over {words.counted(len(scores.seeds), 'seed')}, for these test sets."
 
 
