@@ -147,8 +147,8 @@ bench-bootstrap: $(VENV)/.dev ## how long 10,000 draws over 40 languages, 5,000 
 	@PYTHONPATH=tests $(BIN)/python benchmarks/bootstrap.py
 
 .PHONY: bench-rows
-bench-rows: $(VENV)/.dev ## how long a results table of a million rows takes to analyse and render
-	@$(BIN)/python benchmarks/million_rows.py
+bench-rows: $(VENV)/.dev ## how long a million result rows take: a table to analyse and render, a study to collect and report
+	@PYTHONPATH=tests $(BIN)/python benchmarks/million_rows.py
 
 .PHONY: bench-mining
 bench-mining: $(VENV)/.bench ## nearest neighbours of 20,000 rows in both directions, beside an exact index of FAISS

@@ -1,7 +1,8 @@
-"""How long a results table of a million rows takes to analyse and render: ``make bench-rows``.
+"""How long a million result rows take: ``make bench-rows``.
 
-The table is written as CSV and as Parquet, then read, analysed and rendered, each in a process of its own that states
-its peak of memory.
+A results table is written as CSV and as Parquet, then read, analysed and rendered; and a study of as many rows is
+collected from its manifests and every file of it is made. Each is a process of its own that states its peak of memory.
+Of the study the statistics (intervals, tests, correlations) are timed apart from all else.
 """
 
 from __future__ import annotations
@@ -92,12 +93,60 @@ def measure(path: Path) -> dict[str, float]:
     }
 
 
+def measure_study(rows: int) -> dict[str, float]:
+    """One study in this process: 3 encoders, 11 curricula, 5 targets, 36 languages, as many seeds as needed."""
+    from fake_study import entry, make_manifests, make_plan
+
+    from stilts_core.analysis import collected as gathering
+    from stilts_core.analysis.collect import files
+    from stilts_core.catalog.load import load_catalogue
+
+    codes = tuple(sorted(load_catalogue().languages))[:36]
+    targets = dict.fromkeys(("xnli", "udpos", "xquad", "tydiqa", "tatoeba"), codes)
+    seeds = -(-rows // (3 * 11 * len(targets) * len(codes) * 5))
+    curricula = ("baseline", *(f"task{place}" for place in range(1, 11)))
+    plan = make_plan(encoders=("a", "b", "c"), curricula=curricula, targets=targets, seeds=range(seeds))
+    values = iter(np.random.default_rng(0).normal(60, 3, len(plan.cells) * len(codes)).tolist())
+    manifests = make_manifests(plan, lambda cell, code: entry(next(values)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    statistics = 0.0
+    find = gathering.find_evidence
+
+    def timed(*given: object, **more: object) -> object:
+        nonlocal statistics
+        start = time.perf_counter()
+        found = find(*given, **more)  # type: ignore[arg-type]
+        statistics += time.perf_counter() - start
+        return found
+
+    gathering.find_evidence = timed  # type: ignore[assignment]
+    began, used = time.perf_counter(), time.process_time()
+    found = gathering.gather(plan, manifests)
+    gathered = time.perf_counter()
+    made = files(found)
+    ended = time.perf_counter()
+    return {
+        "rows": len(found.frame),
+        "gather_s": gathered - began - statistics,
+        "statistics_s": statistics,
+        "files_s": ended - gathered,
+        "processor_s": time.process_time() - used,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "manifests_mib": before,
+        "report_mib": len(made["report.html"]) / 2**20,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--study", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.study:
+        print(json.dumps(measure_study(options.rows)))
+        return
     if options.measure:
         print(json.dumps(measure(options.measure)))
         return
@@ -113,8 +162,19 @@ def main() -> None:
                     f"{record['analyse_s']:.1f} s, rendered in {record['render_s']:.1f} s, together "
                     f"{record['total_s']:.1f} s; peak {record['peak_mib']:.0f} MiB"
                 )
+    command = [sys.executable, __file__, "--study", "--rows", str(options.rows)]
+    record = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    records["study"] = record
     if options.json:
         print(json.dumps(records, indent=1))
+        return
+    beyond = record["gather_s"] + record["files_s"]
+    print(
+        f"study: {record['rows']:,} rows collected in {record['gather_s']:.1f} s and made into files in "
+        f"{record['files_s']:.1f} s, together {beyond:.1f} s beyond {record['statistics_s']:.1f} s of statistics "
+        f"({record['processor_s']:.1f} s of a processor in all); peak {record['peak_mib']:.0f} MiB, "
+        f"{record['manifests_mib']:.0f} MiB of it manifests"
+    )
 
 
 if __name__ == "__main__":

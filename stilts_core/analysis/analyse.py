@@ -151,7 +151,9 @@ def page(found: Analysis) -> Page:
 def means_section(found: Analysis, names: TableNames) -> Section:
     by_arm: dict[tuple[str, str], list[Summary]] = {}
     for row in found.summary:
-        by_arm.setdefault((row.encoder, row.curriculum), []).append(row)
+        scores = found.scores
+        if scores.asks_for(scores.encoders.index(row.encoder), scores.curricula.index(row.curriculum)):
+            by_arm.setdefault((row.encoder, row.curriculum), []).append(row)
     heads = [names.short_target(target.target) for target in found.scores.targets]
     if len(heads) > 1:
         heads.append("Mean")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from stilts_core.analysis import summary, table, tables
+from stilts_core.analysis import summary, tables
 from stilts_core.analysis.citations import cited_by_study
 from stilts_core.analysis.collected import Collected, gather
 from stilts_core.analysis.costs import cost_rows
@@ -29,7 +29,8 @@ from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.report.page import build_page
 from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
-from stilts_core.analysis.table import ResultRow
+from stilts_core.analysis.table import ResultRow, csv_bytes
+from stilts_core.analysis.table_files import to_csv, to_parquet
 from stilts_core.catalog.bibliography import to_bibtex
 from stilts_core.planning.plan import Plan
 from stilts_core.storage.base import Store
@@ -72,19 +73,19 @@ def files(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]
     page = _with_imports(build_page(collected, questions), joined)
     return {
         **joined_files(joined),
-        "results.csv": table.to_csv(collected.rows),
-        "results.parquet": table.to_parquet(collected.rows),
+        "results.csv": to_csv(collected.frame),
+        "results.parquet": to_parquet(collected.frame),
         "summary.csv": summary.to_csv(collected.scores, collected.summary, collected.evidence.gains),
         "tables/languages.csv": tables.languages_csv(collected.scores),
-        "tables/states.csv": tables.states_csv(collected.scores, collected.rows),
+        "tables/states.csv": tables.states_csv(collected.scores, collected.frame),
         "tables/missing.csv": tables.missing_csv(collected.gaps),
         **evidence_files(collected.evidence, collected.beside),
         **{
-            f"tables/{one.name}.csv": table.csv_bytes(one.header, one.records)
+            f"tables/{one.name}.csv": csv_bytes(one.header, one.records)
             for question in questions
             for one in question.tables
         },
-        **typeset(page, formats, methods_of_study(collected, names)),
+        **typeset(page, formats, methods_of_study(collected, names) if formats else None),
         "references.bib": references(collected, names),
         "report.html": render_page(page).encode(),
     }
@@ -126,7 +127,7 @@ def report(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes
     joined = join_studies([collected], collected.imports) if collected.imports else ()
     page = _with_imports(build_page(collected, questions), joined)
     return {
-        **typeset(page, formats, methods_of_study(collected, names)),
+        **typeset(page, formats, methods_of_study(collected, names) if formats else None),
         "references.bib": references(collected, names),
         "report.html": render_page(page).encode(),
     }

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from stilts_core.analysis.evidence import Evidence, find_evidence
-from stilts_core.analysis.frame import Frame, frame_of
+from stilts_core.analysis.frame import Frame, concatenated, frame_of, rows_of
 from stilts_core.analysis.gaps import Gap, find_gaps
 from stilts_core.analysis.member import Member
 from stilts_core.analysis.outcomes import SampleOf, no_samples
 from stilts_core.analysis.reference import Beside, beside
-from stilts_core.analysis.rows import LanguageResult, language_notes, language_results, reading_rows, result_rows
+from stilts_core.analysis.rows import LanguageResult, language_notes, language_results, reading_rows, result_frame
 from stilts_core.analysis.scores import Scores, scores_of
 from stilts_core.analysis.stage_rows import stage_rows
 from stilts_core.analysis.summary import Summary, summarise
@@ -32,7 +32,7 @@ class Collected:
         manifests: fingerprint → manifest of the committed stages of the plan.
         results: fingerprint of an evaluate stage → its results by language.
         notes: fingerprint of an evaluate stage → what it said of a language.
-        frame: the rows as columns.
+        frame: the long table.
         imports: tables from other systems beside the study; no other attribute holds anything of them.
     """
 
@@ -40,7 +40,6 @@ class Collected:
     manifests: Mapping[str, Manifest]
     results: Mapping[str, Mapping[str, LanguageResult]]
     notes: Mapping[str, Mapping[str, str]]
-    rows: tuple[ResultRow, ...]
     frame: Frame
     scores: Scores
     summary: tuple[Summary, ...]
@@ -48,6 +47,11 @@ class Collected:
     evidence: Evidence
     beside: tuple[Beside, ...]
     imports: tuple[Member, ...] = ()
+
+    @property
+    def rows(self) -> tuple[ResultRow, ...]:
+        """The long table row by row; for few of them."""
+        return tuple(rows_of(self.frame))
 
 
 Samples = Callable[[Mapping[str, Manifest], Scores, Mapping[str, str]], SampleOf]
@@ -78,9 +82,11 @@ def gather(
     results = {name: language_results(mine[name]) for name in evaluated if name in mine}
     notes = {name: language_notes(mine[name]) for name in evaluated if name in mine}
     study = _study(plan)
-    told = (*stage_rows(plan, study, mine), *reading_rows(plan, mine))
-    rows = (*result_rows(plan, results), *told, *(costs(mine) if costs else ()))
-    scores = scores_of(plan.name, plan.protocol, plan.cells, rows)
+    others = (*stage_rows(plan, study, mine), *reading_rows(plan, mine), *(costs(mine) if costs else ()))
+    frame = result_frame(plan, results)
+    if others:
+        frame = concatenated([frame, frame_of(others)])
+    scores = scores_of(plan.name, plan.protocol, plan.cells, frame)
     tasks = {cell.target: cell.task or cell.target for cell in plan.cells}
     sample_of = samples(mine, scores, tasks) if samples else no_samples
     evidence = find_evidence(scores, sample_of, study.spec.claims if study else ())
@@ -89,14 +95,13 @@ def gather(
         plan=plan,
         manifests=mine,
         results=results,
-        rows=rows,
-        frame=frame_of(rows),
+        frame=frame,
         scores=scores,
         summary=summarise(scores),
         notes=notes,
         gaps=find_gaps(plan, mine.keys(), results, gaps or {}, notes),
         evidence=evidence,
-        beside=beside(references, scores, evidence.best, rows),
+        beside=beside(references, scores, evidence.best, frame),
     )
 
 

@@ -9,7 +9,7 @@ zero-shot. ``docs/results-table.md`` has the whole schema, with the further metr
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,15 +73,28 @@ class Frame:
         return tuple(found.names[code] for code in np.unique(found.codes))
 
 
+def coded(texts: Sequence[str], repeats: Ints | None = None) -> Coded:
+    """A column of these texts, each repeated so often, if that is said."""
+    names = tuple(sorted(set(texts)))
+    place = {text: code for code, text in enumerate(names)}
+    codes = np.fromiter(map(place.__getitem__, texts), np.int64, len(texts))
+    return Coded(codes if repeats is None else np.repeat(codes, repeats), names)
+
+
+def rows_of(frame: Frame) -> Iterator[ResultRow]:
+    """The rows one by one, for few of them."""
+    columns = {name: [column.names[code] for code in column.codes.tolist()] for name, column in frame.texts.items()}
+    arms = map("/".join, zip(columns["encoder"], columns["curriculum"], strict=True))
+    numbers = {name: getattr(frame, name).tolist() for name in ("seed", "value", "n", "zero_shot")}
+    found = {**columns, **numbers, "arm": arms}
+    return map(ResultRow._make, zip(*(found[name] for name in ResultRow._fields), strict=True))
+
+
 def frame_of(rows: Iterable[ResultRow]) -> Frame:
-    """The long table of a study."""
+    """The long table of a study; an arm is its encoder and curriculum."""
     columns = list(zip(*rows, strict=True)) or [()] * len(ResultRow._fields)
     found = dict(zip(ResultRow._fields, columns, strict=True))
-    texts = {}
-    for name in TEXTS:
-        names = tuple(sorted(set(found[name])))
-        place = {text: code for code, text in enumerate(names)}
-        texts[name] = Coded(np.fromiter((place[text] for text in found[name]), np.int64, len(found[name])), names)
+    texts = {name: coded(found[name]) for name in TEXTS}
     return Frame(
         texts,
         np.array(found["seed"], dtype=np.int64),

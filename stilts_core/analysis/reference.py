@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from stilts_core.analysis.frame import Frame, rows_of
 from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.selection import Best
-from stilts_core.analysis.table import SCORE, ResultRow
+from stilts_core.analysis.table import SCORE
 from stilts_core.catalog.published import Published, PublishedRow
 
 BEST = "best"
@@ -39,23 +40,22 @@ class Beside:
         return None if self.own is None else self.own - self.published
 
 
-def beside(
-    references: Sequence[Published], scores: Scores, best: Sequence[Best], rows: Iterable[ResultRow]
-) -> tuple[Beside, ...]:
+def beside(references: Sequence[Published], scores: Scores, best: Sequence[Best], frame: Frame) -> tuple[Beside, ...]:
     """Every published value of a target that the study has, in the order of the tables.
 
     Args:
         references: with their rows.
         scores: the cubes.
         best: what each target would choose, for published rows of the best curriculum.
-        rows: the long table, for measures that are not the main one.
+        frame: the long table, for measures that are not the main one.
     """
     wanted = {metric for reference in references for metric in reference.metrics.values()}
     measured: dict[tuple[str, str, str, str], dict[tuple[str, str], float]] = {}
-    for row in rows if wanted else ():
-        if row.metric in wanted:
-            key = row.encoder, row.curriculum, row.target, row.metric
-            measured.setdefault(key, {})[row.language, row.fingerprint] = row.value
+    metrics = frame.texts["metric"]
+    kept = np.array([name in wanted for name in metrics.names], dtype=bool)[metrics.codes]
+    for row in rows_of(frame.rows(kept)):
+        key = row.encoder, row.curriculum, row.target, row.metric
+        measured.setdefault(key, {})[row.language, row.fingerprint] = row.value
     found = []
     for reference in references:
         encoder = _encoder(reference, scores)

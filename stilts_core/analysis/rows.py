@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from stilts_core.analysis.frame import TEXTS, Frame, coded
 from stilts_core.analysis.table import AT_CHANCE, CHANCE, DEGENERATE, SCORE, ResultRow
 from stilts_core.planning.plan import Plan
 from stilts_core.storage.manifest import Manifest
@@ -84,40 +87,57 @@ def _flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def result_rows(plan: Plan, results: Mapping[str, Mapping[str, LanguageResult]]) -> tuple[ResultRow, ...]:
-    """The long table: cells in the order of the plan, languages in the order of the cell.
+def result_frame(plan: Plan, results: Mapping[str, Mapping[str, LanguageResult]]) -> Frame:
+    """The long table as columns: cells in the order of the plan, languages in the order of the cell.
 
     Args:
         plan: says which cells there are.
         results: fingerprint of an evaluate stage → its results; a stage that is not there gives no rows.
     """
-    return tuple(_rows(plan, results))
-
-
-def _rows(plan: Plan, results: Mapping[str, Mapping[str, LanguageResult]]) -> Iterator[ResultRow]:
+    named: dict[int, tuple[tuple[str, ...], tuple[float, ...]]] = {}  # of a result, which cells may share
+    languages: list[str] = []
+    splits: list[str] = []
+    metrics: list[str] = []
+    values: list[float] = []
+    counts, sizes, zero, per_cell = [], [], [], []
     for cell in plan.cells:
         of_stage = results.get(cell.fingerprint, {})
+        before = len(values)
         for language, split in cell.languages.items():
             result = of_stage.get(language)
             if result is None:
                 continue
-            for metric, value in _named(result):
-                yield ResultRow(
-                    study=plan.name,
-                    arm=f"{cell.encoder}/{cell.curriculum}",
-                    encoder=cell.encoder,
-                    curriculum=cell.curriculum,
-                    target=cell.target,
-                    language=language,
-                    zero_shot=cell.zero_shot(language),
-                    seed=cell.seed,
-                    protocol=plan.protocol,
-                    split=result.split or split,
-                    metric=metric,
-                    value=value,
-                    n=result.n,
-                    fingerprint=cell.fingerprint,
-                )
+            if id(result) not in named:
+                named[id(result)] = tuple(zip(*_named(result), strict=True))  # type: ignore[assignment]
+            names, numbers = named[id(result)]
+            metrics += names
+            values += numbers
+            counts.append(len(names))
+            languages.append(language)
+            splits.append(result.split or split)
+            sizes.append(result.n)
+            zero.append(cell.zero_shot(language))
+        per_cell.append(len(values) - before)
+    times, cells = np.array(counts, dtype=np.int64), np.array(per_cell, dtype=np.int64)
+    every = np.array([len(values)], dtype=np.int64)
+    texts = {
+        "study": coded([plan.name], every),
+        "protocol": coded([plan.protocol], every),
+        **{
+            name: coded([getattr(cell, name) for cell in plan.cells], cells)
+            for name in ("encoder", "curriculum", "target", "fingerprint")
+        },
+        "language": coded(languages, times),
+        "split": coded(splits, times),
+        "metric": coded(metrics),
+    }
+    return Frame(
+        {name: texts[name] for name in TEXTS},
+        np.repeat(np.array([cell.seed for cell in plan.cells], dtype=np.int64), cells),
+        np.array(values, dtype=np.float64),
+        np.repeat(np.array(sizes, dtype=np.int64), times),
+        np.repeat(np.array(zero, dtype=bool), times),
+    )
 
 
 def _named(result: LanguageResult) -> Iterator[tuple[str, float]]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stilts_core.analysis.table import AT_CHANCE, CHANCE, DEGENERATE, SCORE, ResultRow, one_protocol
+from stilts_core.analysis.table import AT_CHANCE, CHANCE, DEGENERATE, SCORE
 from stilts_core.errors import DataError
 from stilts_core.planning.plan import Cell
+
+if TYPE_CHECKING:
+    from stilts_core.analysis.frame import Frame
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -70,6 +73,10 @@ class Scores:
     targets: tuple[TargetScores, ...]
     fingerprints: tuple[str, ...] = ()
 
+    def asks_for(self, e: int, c: int) -> bool:
+        """Whether the encoder has the curriculum at all."""
+        return any(bool((target.run[e, c] >= 0).any()) for target in self.targets)
+
     def target(self, name: str) -> TargetScores:
         return next(target for target in self.targets if target.target == name)
 
@@ -78,7 +85,7 @@ def _ordered(values: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def scores_of(study: str, protocol: str, cells: Sequence[Cell], rows: Iterable[ResultRow]) -> Scores:
+def scores_of(study: str, protocol: str, cells: Sequence[Cell], rows: Frame) -> Scores:
     """The cubes of a study.
 
     Args:
@@ -90,9 +97,9 @@ def scores_of(study: str, protocol: str, cells: Sequence[Cell], rows: Iterable[R
     Raises:
         DataError: a row follows another protocol.
     """
-    rows = tuple(rows)
-    if one_protocol(rows) not in (None, protocol):
-        raise DataError(f"The rows follow the protocol {rows[0].protocol}, and the study {study} follows {protocol}.")
+    found = rows.present("protocol")
+    if found not in ((), (protocol,)):
+        raise DataError(f"The rows follow the protocol {', '.join(found)}, and the study {study} follows {protocol}.")
     encoders = _ordered(cell.encoder for cell in cells)
     curricula = _ordered(cell.curriculum for cell in cells)
     seeds = _ordered(cell.seed for cell in cells)
@@ -100,7 +107,14 @@ def scores_of(study: str, protocol: str, cells: Sequence[Cell], rows: Iterable[R
     at_encoder, at_curriculum, at_seed = (
         {name: place for place, name in enumerate(names)} for names in (encoders, curricula, seeds)
     )
-    cubes: dict[str, tuple[TargetScores, dict[str, int]]] = {}
+    axes = [
+        _places(rows.texts["encoder"].names, at_encoder)[rows.texts["encoder"].codes],
+        _places(rows.texts["curriculum"].names, at_curriculum)[rows.texts["curriculum"].codes],
+        np.array([at_seed.get(seed, -1) for seed in np.unique(rows.seed).tolist()], dtype=np.int64)[
+            np.unique(rows.seed, return_inverse=True)[1]
+        ],
+    ]
+    cubes = []
     for target in _ordered(cell.target for cell in cells):
         mine = [cell for cell in cells if cell.target == target]
         languages = _ordered(language for cell in mine for language in cell.languages)
@@ -113,19 +127,17 @@ def scores_of(study: str, protocol: str, cells: Sequence[Cell], rows: Iterable[R
             run[at_encoder[cell.encoder], at_curriculum[cell.curriculum], at_seed[cell.seed]] = runs[cell.fingerprint]
         score, chance, at_chance, degenerate = (np.full(shape, np.nan) for _ in range(4))
         cube = TargetScores(target, languages, score, chance, at_chance, degenerate, zero_shot, run)
-        cubes[target] = (cube, {code: place for place, code in enumerate(languages)})
-    for row in rows:
-        if row.metric not in (SCORE, CHANCE, AT_CHANCE, DEGENERATE) or row.target not in cubes:
-            continue
-        cube, at_language = cubes[row.target]
-        try:
-            place = (
-                at_encoder[row.encoder],
-                at_curriculum[row.curriculum],
-                at_language[row.language],
-                at_seed[row.seed],
-            )
-        except KeyError:
-            continue
-        getattr(cube, row.metric)[place] = row.value
-    return Scores(study, protocol, encoders, curricula, seeds, tuple(cube for cube, _ in cubes.values()), tuple(runs))
+        at_language = {code: place for place, code in enumerate(languages)}
+        language = _places(rows.texts["language"].names, at_language)[rows.texts["language"].codes]
+        known = rows.texts["target"].of(target) & (np.minimum.reduce([*axes, language]) >= 0)
+        for metric in (SCORE, CHANCE, AT_CHANCE, DEGENERATE):
+            wanted = known & rows.texts["metric"].of(metric)
+            e, c, s = (axis[wanted] for axis in axes)
+            getattr(cube, metric)[e, c, language[wanted], s] = rows.value[wanted]
+        cubes.append(cube)
+    return Scores(study, protocol, encoders, curricula, seeds, tuple(cubes), tuple(runs))
+
+
+def _places(names: Sequence[str], at: Mapping[str, int]) -> Ints:
+    """The place of each name; -1 for one that has none."""
+    return np.array([at.get(name, -1) for name in names], dtype=np.int64)

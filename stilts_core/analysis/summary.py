@@ -106,6 +106,12 @@ def independent(values: Floats, *runs: Ints) -> Spread:
         values: one for each seed, (S,); NaN where it is missing.
         runs: the run behind each, one or several arrays (S,); -1 where there is none.
     """
+    there = values == values
+    for run in runs:
+        there &= run >= 0
+    kept = values[there].tolist()
+    if len(set(runs[0][there].tolist())) == len(kept):  # no run twice
+        return Spread(tuple(kept))
     seen: dict[tuple[int, ...], float] = {}
     for value, *key in zip(values.tolist(), *(run.tolist() for run in runs), strict=True):
         if value == value and -1 not in key:

@@ -117,41 +117,6 @@ def rounded(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(float(value), DIGITS) + 0.0
 
 
-def to_csv(rows: Sequence[ResultRow]) -> bytes:
-    """The table as a CSV file.
-
-    Raises:
-        DataError: the rows have different protocols.
-    """
-    one_protocol(rows)
-    at = COLUMNS.index("zero_shot")
-    return csv_bytes(COLUMNS, ((*row[:at], flag(row.zero_shot), *row[at + 1 :]) for row in rows))
-
-
-def to_parquet(rows: Sequence[ResultRow]) -> bytes:
-    """The table as a Parquet file; equal rows give equal bytes with the same release of pyarrow.
-
-    Raises:
-        DataError: the rows have different protocols.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    one_protocol(rows)
-
-    shape = schema()
-    columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
-    arrays = []
-    for field, values in zip(shape, columns, strict=True):
-        if pa.types.is_dictionary(field.type):
-            arrays.append(pa.array(values, pa.string()).dictionary_encode())
-        else:
-            arrays.append(pa.array(values, field.type))
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(arrays, schema=shape), out, compression="zstd")
-    return out.getvalue()
-
-
 def read_table(path: Path) -> tuple[ResultRow, ...]:
     """A table from a ``.csv`` or ``.parquet`` file that has these columns, in any order; others are left alone.
 

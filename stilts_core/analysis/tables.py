@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from stilts_core.analysis.frame import Frame
 from stilts_core.analysis.gaps import Gap
 from stilts_core.analysis.scores import Scores, TargetScores
 from stilts_core.analysis.summary import Spread, baseline_of, independent
-from stilts_core.analysis.table import ResultRow, csv_bytes, flag
+from stilts_core.analysis.table import csv_bytes, flag
 
 _STATE = re.compile(r".+@state(\d+)")
 
@@ -130,39 +131,49 @@ class StateCurve:
     seen: tuple[str, ...] = ()
 
 
-def state_curves(scores: Scores, rows: Iterable[ResultRow]) -> tuple[StateCurve, ...]:
+def state_curves(scores: Scores, frame: Frame) -> tuple[StateCurve, ...]:
     """The curves of the retrieval targets, of runs that have every language; in the order of the study."""
-    values: dict[tuple[str, str, str], dict[int, dict[int, dict[str, float]]]] = {}
-    for row in rows:
-        match = _STATE.fullmatch(row.metric)
-        if match:
-            states = values.setdefault((row.encoder, row.curriculum, row.target), {})
-            states.setdefault(int(match[1]), {}).setdefault(row.seed, {})[row.language] = row.value
+    metric = frame.texts["metric"]
+    matches = [_STATE.fullmatch(name) for name in metric.names]
+    of_state = np.array([int(match[1]) if match else -1 for match in matches], dtype=np.int64)[metric.codes]
+    kept = frame.rows(of_state >= 0)
+    of_state = of_state[of_state >= 0]
+    places = [
+        np.array([order.index(name) if name in order else -1 for name in kept.texts[column].names], dtype=np.int64)[
+            kept.texts[column].codes
+        ]
+        for column, order in (("encoder", scores.encoders), ("curriculum", scores.curricula))
+    ]
+    seed = np.array([scores.seeds.index(s) if s in scores.seeds else -1 for s in kept.seed.tolist()], dtype=np.int64)
     curves = []
-    for e, encoder in enumerate(scores.encoders):
-        for c, curriculum in enumerate(scores.curricula):
-            for target in scores.targets:
-                states = values.get((encoder, curriculum, target.target), {})
-                if not states:
-                    continue
-                spreads = []
-                for state in sorted(states):
-                    by_seed = states[state]
-                    means = [
-                        np.mean([by_seed[seed][code] for code in target.languages])
-                        if set(target.languages) <= by_seed.get(seed, {}).keys()
-                        else np.nan
-                        for seed in scores.seeds
-                    ]
-                    spreads.append(independent(np.array(means, dtype=np.float64), target.run[e, c]))
-                numbers = tuple(sorted(states))
-                curves.append(
-                    StateCurve(encoder, curriculum, target.target, numbers, tuple(spreads), target.seen(e, c))
+    for target in scores.targets:
+        mine = kept.texts["target"].of(target.target) & (np.minimum.reduce([*places, seed]) >= 0)
+        names = kept.texts["language"].names
+        order = [target.languages.index(name) if name in target.languages else -1 for name in names]
+        language = np.array(order, dtype=np.int64)[kept.texts["language"].codes]
+        mine &= language >= 0
+        states = np.unique(of_state[mine])
+        cube = np.full((*target.run.shape[:2], len(states), len(target.languages), target.run.shape[2]), np.nan)
+        where = (places[0][mine], places[1][mine], np.searchsorted(states, of_state[mine]), language[mine], seed[mine])
+        cube[where] = kept.value[mine]
+        means = cube.mean(axis=3)
+        for e, c in sorted(set(zip(where[0].tolist(), where[1].tolist(), strict=True))):
+            there = [k for k in range(len(states)) if not np.isnan(cube[e, c, k]).all()]
+            curves.append(
+                StateCurve(
+                    scores.encoders[e],
+                    scores.curricula[c],
+                    target.target,
+                    tuple(int(states[k]) for k in there),
+                    tuple(independent(means[e, c, k], target.run[e, c]) for k in there),
+                    target.seen(e, c),
                 )
-    return tuple(curves)
+            )
+    arms = [(encoder, name) for encoder in scores.encoders for name in scores.curricula]
+    return tuple(sorted(curves, key=lambda one: arms.index((one.encoder, one.curriculum))))
 
 
-def states_csv(scores: Scores, rows: Iterable[ResultRow]) -> bytes:
+def states_csv(scores: Scores, frame: Frame) -> bytes:
     """``tables/states.csv``: retrieval by hidden state, mean over languages, mean and deviation over distinct runs."""
     header = (
         *("study", "protocol", "encoder", "curriculum", "target", "not_zero_shot"),
@@ -173,7 +184,7 @@ def states_csv(scores: Scores, rows: Iterable[ResultRow]) -> bytes:
             *(scores.study, scores.protocol, curve.encoder, curve.curriculum, curve.target, " ".join(curve.seen)),
             *(state, spread.mean, spread.sd, len(spread.values), _values(spread)),
         )
-        for curve in state_curves(scores, rows)
+        for curve in state_curves(scores, frame)
         for state, spread in zip(curve.states, curve.scores, strict=True)
     ]
     return csv_bytes(header, records)

@@ -11,18 +11,24 @@ from stilts_core.errors import SpecError, StorageError
 if TYPE_CHECKING:
     from stilts_core.analysis.analyse import Analysis
     from stilts_core.analysis.collected import Collected
+    from stilts_core.cli.options import OpenedStudy
     from stilts_core.engine.states import Status
 
 
 def collect_now(study: Path, store: str | None, data_root: str | None, profile_path: Path | None) -> Collected:
     """What has committed of a study, with the reasons why the rest has not as far as the store knows them."""
+    from stilts_core.cli.options import open_study
+
+    return collected_of(open_study(study, store, data_root, profile_path))
+
+
+def collected_of(opened: OpenedStudy) -> Collected:
+    """As `collect_now`, of a study that is open."""
     import time
 
     from stilts_core.analysis.collect import read
-    from stilts_core.cli.options import open_study
     from stilts_core.engine.look import look
 
-    opened = open_study(study, store, data_root, profile_path)
     return read(opened.store, opened.plan, gap_reasons(look(opened.store, opened.plan, time.time())))
 
 

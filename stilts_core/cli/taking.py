@@ -36,7 +36,7 @@ def take_model(
     from stilts_core.analysis.model.card import model_card
     from stilts_core.analysis.model.fetch import check_folder, fetch, find_files
     from stilts_core.analysis.model.find import check_committed, find_model
-    from stilts_core.analysis.rows import language_results, result_rows
+    from stilts_core.analysis.rows import language_results, result_frame
     from stilts_core.analysis.scores import scores_of
     from stilts_core.cli.collecting import gap_reasons
     from stilts_core.cli.options import open_study
@@ -54,7 +54,7 @@ def take_model(
     if model.made_by.fingerprint not in manifests:
         check_committed(model, manifests, gap_reasons(look(opened.store, plan, time.time())))
     results = {name: language_results(manifests[name]) for name in evaluations if name in manifests}
-    scores = scores_of(plan.name, plan.protocol, plan.cells, result_rows(plan, results))
+    scores = scores_of(plan.name, plan.protocol, plan.cells, result_frame(plan, results))
     files = find_files(opened.store, model, manifests)
     card = model_card(plan, model, manifests, files, scores)
     made = fetch(opened.store, manifests[model.made_by.fingerprint], files, card, folder)

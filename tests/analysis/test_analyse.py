@@ -8,7 +8,7 @@ import pytest
 from fake_study import realistic
 from planted_table import row, table
 
-from stilts_core.analysis import table as long_table
+from stilts_core.analysis import table_files
 from stilts_core.analysis.analyse import analyse, files, page, to_json
 from stilts_core.analysis.collected import gather
 from stilts_core.analysis.frame import Frame, frame_of, read_frame, scores_in
@@ -46,7 +46,7 @@ def test_the_table_of_a_study_gives_the_numbers_of_its_report(tmp_path: Path, ki
     plan, manifests = realistic(seeds=(0, 1, 2))
     study = gather(plan, manifests)
     path = tmp_path / f"results.{kind}"
-    path.write_bytes(long_table.to_csv(study.rows) if kind == "csv" else long_table.to_parquet(study.rows))
+    path.write_bytes(table_files.to_csv(study.frame) if kind == "csv" else table_files.to_parquet(study.frame))
     found = analyse(read_frame(path))
     mine = {(g.encoder, g.curriculum, g.target): g.interval for g in found.evidence.gains}
     for gain in study.evidence.gains:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fake_study import Entry, entry, make_manifests, make_plan, manifest
 
-from stilts_core.analysis import table
+from stilts_core.analysis import table_files
 from stilts_core.analysis.collect import files, gather, read, together
 from stilts_core.analysis.collected import Collected
 from stilts_core.analysis.frame import frame_of
@@ -130,7 +130,7 @@ def imported_rows(protocol: str = "", encoder: str = "tiny", targets: Sequence[s
 
 def kept(store: FolderStore, rows: Sequence[ResultRow], **more: str) -> None:
     options = {"name": "other", "source": "Their paper, table 3", "protocol": "", "file": "x.csv", **more}
-    keep_import(store, "one", data=table.to_csv(rows), when=WHEN, **options)  # type: ignore[arg-type]
+    keep_import(store, "one", data=table_files.to_csv(frame_of(rows)), when=WHEN, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture

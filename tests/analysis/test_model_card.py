@@ -12,7 +12,7 @@ from fake_study import entry, manifest
 from stilts_core.analysis.model.card import model_card
 from stilts_core.analysis.model.fetch import ModelFiles
 from stilts_core.analysis.model.find import ArmModel, check_committed, find_model
-from stilts_core.analysis.rows import language_results, result_rows
+from stilts_core.analysis.rows import language_results, result_frame
 from stilts_core.analysis.scores import scores_of
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.catalog.models import Head
@@ -110,7 +110,7 @@ def card_of(plan: Plan, model: ArmModel, files: ModelFiles) -> str:
     manifests = manifests_of(plan)
     done = {cell.fingerprint for cell in plan.cells} & manifests.keys()
     results = {name: language_results(manifests[name]) for name in done}
-    scores = scores_of(plan.name, plan.protocol, plan.cells, result_rows(plan, results))
+    scores = scores_of(plan.name, plan.protocol, plan.cells, result_frame(plan, results))
     return model_card(plan, model, manifests, files, scores)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from fake_study import manifest
 
-from stilts_core.analysis.collected import gather
+from stilts_core.analysis.stage_rows import stage_rows
 from stilts_core.planning.load import load_plan
 from stilts_core.planning.plan import Plan, Stage, StageKind, TaskParams, TrainParams
+from stilts_core.spec.study import Study
 
 STUDY = """
 apiVersion: stilts/v1alpha1
@@ -66,7 +67,7 @@ def told(plan: Plan, *left_out: StageKind) -> dict[tuple[str, str, str], float]:
         for stage in plan.stages
         if stage.kind not in (StageKind.EVALUATE, *left_out)
     }
-    rows = gather(plan, manifests).rows
+    rows = stage_rows(plan, Study.model_validate(plan.study), manifests)
     assert {row.target for row in rows} <= {"-"}
     return {(row.curriculum, row.metric, row.language): row.value for row in rows}
 

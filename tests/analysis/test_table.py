@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stilts_core.analysis.frame import Frame, frame_of
 from stilts_core.analysis.scores import scores_of
-from stilts_core.analysis.table import COLUMNS, ResultRow, csv_bytes, read_table, schema, to_csv, to_parquet
+from stilts_core.analysis.table import COLUMNS, ResultRow, csv_bytes, read_table, schema
+from stilts_core.analysis.table_files import to_csv, to_parquet
 from stilts_core.errors import DataError, MissingInputError
 from stilts_core.planning.plan import Cell
 
@@ -32,13 +34,14 @@ rows = st.builds(
 @given(st.lists(rows, max_size=5))
 def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, written: list[ResultRow]) -> None:
     folder = tmp_path_factory.mktemp("table")
-    for name, data in (("t.csv", to_csv(written)), ("t.parquet", to_parquet(written))):
+    written = [row._replace(arm=f"{row.encoder}/{row.curriculum}") for row in written]
+    for name, data in (("t.csv", to_csv(frame_of(written))), ("t.parquet", to_parquet(frame_of(written)))):
         (folder / name).write_bytes(data)
         assert read_table(folder / name) == tuple(written)
 
 
 def test_a_value_is_written_in_full() -> None:
-    assert to_csv([ROW]).decode() == (
+    assert to_csv(frame_of([ROW])).decode() == (
         "study,arm,encoder,curriculum,target,language,zero_shot,seed,protocol,split,metric,value,n,fingerprint\n"
         "s,e/baseline,e,baseline,xnli,en,false,0,p,test,score,0.30000000000000004,100,ab\n"
     )
@@ -49,10 +52,10 @@ def test_an_empty_field_is_none() -> None:
 
 
 def test_parquet_has_the_schema_and_the_same_bytes_every_time() -> None:
-    data = to_parquet([ROW, ROW])
-    assert data == to_parquet([ROW, ROW])
+    data = to_parquet(frame_of([ROW, ROW]))
+    assert data == to_parquet(frame_of([ROW, ROW]))
     assert pq.read_table(io.BytesIO(data)).schema == schema()
-    assert pq.read_table(io.BytesIO(to_parquet([]))).schema == schema()
+    assert pq.read_table(io.BytesIO(to_parquet(frame_of([])))).schema == schema()
 
 
 def test_columns_may_stand_in_another_order_beside_others(tmp_path: Path) -> None:
@@ -67,9 +70,9 @@ def test_columns_may_stand_in_another_order_beside_others(tmp_path: Path) -> Non
     [
         ("", "no column study"),
         ("study,arm\n", "no column encoder"),
-        (to_csv([ROW]).decode().replace(",100,", ",many,"), "line 2"),
-        (to_csv([ROW]).decode() + "s,e\n", "line 3: too few fields"),
-        (to_csv([ROW]).decode().replace("false", "no"), "line 2: zero_shot is 'no'"),
+        (to_csv(frame_of([ROW])).decode().replace(",100,", ",many,"), "line 2"),
+        (to_csv(frame_of([ROW])).decode() + "s,e\n", "line 3: too few fields"),
+        (to_csv(frame_of([ROW])).decode().replace("false", "no"), "line 2: zero_shot is 'no'"),
         ('"', "no CSV file"),
     ],
 )
@@ -94,18 +97,18 @@ MIXED = [ROW, ROW._replace(protocol="q")]
 
 
 @pytest.mark.parametrize("write", [to_csv, to_parquet])
-def test_rows_of_two_protocols_are_never_written_as_one_table(write: Callable[[list[ResultRow]], bytes]) -> None:
+def test_rows_of_two_protocols_are_never_written_as_one_table(write: Callable[[Frame], bytes]) -> None:
     with pytest.raises(DataError, match="p, q"):
-        write(MIXED)
+        write(frame_of(MIXED))
 
 
 def test_rows_of_two_protocols_are_never_read_as_one_table(tmp_path: Path) -> None:
-    one, other = to_csv(MIXED[:1]).decode(), to_csv(MIXED[1:]).decode()
+    one, other = to_csv(frame_of(MIXED[:1])).decode(), to_csv(frame_of(MIXED[1:])).decode()
     (tmp_path / "t.csv").write_text(one + other.splitlines(keepends=True)[1])
     with pytest.raises(DataError, match="never share a table"):
         read_table(tmp_path / "t.csv")
     table = pa.concat_tables(
-        pq.read_table(io.BytesIO(to_parquet([row])))
+        pq.read_table(io.BytesIO(to_parquet(frame_of([row]))))
         .set_column(COLUMNS.index("protocol"), "protocol", [[row.protocol]])
         .cast(pa.schema([(name, kind) for name, kind in zip(COLUMNS, plain_types(), strict=True)]))
         for row in MIXED
@@ -123,6 +126,6 @@ def test_scores_of_another_protocol_are_refused() -> None:
     cell = Cell(
         encoder="e", curriculum="baseline", target="xnli", seed=0, fingerprint="a" * 64, languages={"en": "test"}
     )
-    assert scores_of("s", "p", [cell], [ROW]).protocol == "p"
+    assert scores_of("s", "p", [cell], frame_of([ROW])).protocol == "p"
     with pytest.raises(DataError, match="follow the protocol p"):
-        scores_of("s", "q", [cell], [ROW])
+        scores_of("s", "q", [cell], frame_of([ROW]))

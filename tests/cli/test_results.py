@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import csv
+import signal
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -152,3 +156,24 @@ def test_several_studies_are_one_report(study: Path, capsys: pytest.CaptureFixtu
     assert Path("results/tiny+second/joined/1/gains.csv").is_file()
     assert main(["report", str(study), str(study)]) == 64
     assert "the same name" in capsys.readouterr().err
+
+
+def test_the_report_of_a_running_study_is_served_until_an_interrupt(study: Path) -> None:
+    program = "import sys; from stilts_core.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    arguments = [sys.executable, "-u", "-c", program, "report", str(study), "--serve"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout
+        address = serving.stdout.readline().removeprefix("Report: ").split()[0]
+        try:
+            with urllib.request.urlopen(address) as answer:
+                assert "Nothing has been measured yet" in answer.read().decode()
+            commit(plan_study(study), FolderStore(study.parent / "store"), "xnli")
+            with urllib.request.urlopen(f"{address}events") as events:
+                while not (line := events.readline()).startswith(b"data: ") or int(line[6:]) < 2:
+                    assert line
+            with urllib.request.urlopen(address) as answer:
+                assert "mnli gains most, +4.0 points" in answer.read().decode()
+        finally:
+            serving.send_signal(signal.SIGINT)
+        assert serving.wait(60) == 0
+    assert not Path("results").exists()

@@ -69,6 +69,8 @@ TITLES = {
 
 _ROWS = "A cat sleeps.\tAn animal rests.\tentailment\nA cat sleeps.\tA dog runs.\tcontradiction\n"
 _FILES = {
+    "data/mnli/train-en.tsv": _ROWS * 2,  # other content than XNLI's, so that it is prepared in a stage of its own
+    "data/mnli/dev-en.tsv": _ROWS,
     "data/xnli/train-en.tsv": _ROWS,
     "data/xnli/dev-en.tsv": _ROWS,
     "data/xnli/test-en.tsv": _ROWS,

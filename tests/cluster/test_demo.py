@@ -88,7 +88,7 @@ def test_doctor_finds_nothing_wrong_with_it(trial: Trial) -> None:
 def test_logs_and_status_of_a_study_that_went_through(trial: Trial, finished: Finished) -> None:
     options = (STUDY, "--profile", "profile.yaml")
     said = trial.stilts("logs", STUDY, "pretrain", "-f", "--profile", "profile.yaml").out
-    assert "committed: 5 files" in said, said
+    assert "committed: 6 files" in said, said
     assert "evaluate" in trial.stilts("logs", STUDY, "driver", "--profile", "profile.yaml").out
     status = trial.stilts("status", *options)
     assert "20 of 20 stages done" in status.out, status.out

@@ -100,8 +100,9 @@ def _families(gains: Sequence[Gain]) -> str:
 def _transfer_rows(scores: Scores, evidence: Evidence, encoder: str, limit: float) -> Iterator[tuple[Cell, ...]]:
     targets = [target.target for target in scores.targets] + ([ALL_TARGETS] if len(scores.targets) > 1 else [])
     found = {(gain.curriculum, gain.target): gain for gain in evidence.gains if gain.encoder == encoder}
-    for curriculum in scores.curricula:
-        if curriculum != BASELINE:
+    e = scores.encoders.index(encoder)
+    for c, curriculum in enumerate(scores.curricula):
+        if curriculum != BASELINE and scores.asks_for(e, c):
             yield Cell(curriculum), *(_gain_cell(found.get((curriculum, target)), limit) for target in targets)
 
 

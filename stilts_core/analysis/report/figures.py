@@ -133,39 +133,32 @@ def dot_row(dots: Sequence[Dots], scale: Scale, chance: float | None) -> Markup:
     """
     pitch = 9 if len(dots) <= 4 else 7
     height = len(dots) * pitch + 6
-    parts = [
-        Markup('<line class="grid" x1="{0}" x2="{0}" y1="0" y2="{1}"/>').format(scale.at(t), height)
-        for t in scale.ticks
-    ]
+    parts = [_upright("grid", scale.at(tick), 0, height) for tick in scale.ticks]
     if chance is not None and scale.low <= chance <= scale.high:
-        parts.append(
-            Markup('<line class="chance" x1="{0}" x2="{0}" y1="2" y2="{1}"/>').format(scale.at(chance), height - 2)
-        )
-    for one in dots:
-        if one.style.place == 0 and one.values:
-            at = scale.at(one.mean)
-            parts.append(Markup('<line class="base" x1="{0}" x2="{0}" y1="1" y2="{1}"/>').format(at, height - 1))
+        parts.append(_upright("chance", scale.at(chance), 2, height - 2))
+    parts += [
+        _upright("base", scale.at(one.mean), 1, height - 1) for one in dots if one.style.place == 0 and one.values
+    ]
     for lane, one in enumerate(dots):
         if not one.values:
             continue
         y = 3 + pitch / 2 + pitch * lane
         colour = one.style.colour
         if len(one.values) > 1:
-            ends = scale.at(min(one.values)), scale.at(max(one.values))
-            parts.append(
-                Markup('<line class="range {}" x1="{}" x2="{}" y1="{:g}" y2="{:g}"/>').format(colour, *ends, y, y)
-            )
-            parts += [
-                Markup('<line class="seed {0}" x1="{1}" x2="{1}" y1="{2:g}" y2="{3:g}"/>').format(
-                    colour, scale.at(value), y - 3, y + 3
-                )
-                for value in one.values
-            ]
-        runs = f" ({', '.join(score(value) for value in one.values)})" if len(one.values) > 1 else ""
+            low, high = scale.at(min(one.values)), scale.at(max(one.values))
+            parts.append(f'<line class="range {colour}" x1="{low}" x2="{high}" y1="{y:g}" y2="{y:g}"/>')
+            parts += [_upright(f"seed {colour}", scale.at(value), y - 3, y + 3) for value in one.values]
+        runs = f" ({', '.join(map(score, one.values))})" if len(one.values) > 1 else ""
         parts.append(_mark(scale.at(one.mean), y, one.style, f"{one.label} {score(one.mean)}{runs}"))
     return Markup('<svg class="row" width="100%" height="{}" aria-hidden="true">{}</svg>').format(
-        height, Markup("").join(parts)
+        height,
+        Markup("".join(parts)),  # noqa: S704 (numbers, names of this module, and marks, whose titles are escaped)
     )
+
+
+def _upright(css: str, x: str, top: float, bottom: float) -> str:
+    """A line from top to bottom, of numbers and names of this module alone."""
+    return f'<line class="{css}" x1="{x}" x2="{x}" y1="{top:g}" y2="{bottom:g}"/>'
 
 
 def axis(scale: Scale) -> Markup:

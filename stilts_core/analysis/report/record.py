@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stilts_core.analysis.collected import Collected
+from stilts_core.analysis.frame import rows_of
 from stilts_core.analysis.gaps import Gap
 from stilts_core.analysis.provenance import provenance
 from stilts_core.analysis.report import words
@@ -79,11 +80,12 @@ def _languages_of(gap: Gap) -> str:
 def chance_section(collected: Collected, names: Names) -> Section | None:
     """Scores at the level of guessing, and degenerate runs; None where there are none."""
     found: dict[tuple[str, str, str], dict[str, dict[str, set[str]]]] = {}
-    for row in collected.rows:
-        if row.metric in ("at_chance", "degenerate") and row.value:
-            of_arm = found.setdefault((row.encoder, row.curriculum, row.target), {})
-            language = words.marked(row.language, () if row.zero_shot else (row.language,))
-            of_arm.setdefault(row.metric, {}).setdefault(language, set()).add(row.fingerprint)
+    metric = collected.frame.texts["metric"]
+    flagged = (metric.of("at_chance") | metric.of("degenerate")) & (collected.frame.value != 0)
+    for row in rows_of(collected.frame.rows(flagged)):
+        of_arm = found.setdefault((row.encoder, row.curriculum, row.target), {})
+        language = words.marked(row.language, () if row.zero_shot else (row.language,))
+        of_arm.setdefault(row.metric, {}).setdefault(language, set()).add(row.fingerprint)
     if not found:
         return None
     totals = {(row.encoder, row.curriculum, row.target): row for row in collected.summary}

@@ -36,7 +36,7 @@ Grid = dict[tuple[int, int], list[LanguageCell]]
 
 def targets_section(collected: Collected, names: Names) -> Section:
     """One part for each target."""
-    curves = state_curves(collected.scores, collected.rows)
+    curves = state_curves(collected.scores, collected.frame)
     parts = [
         Part(
             f"target-{target.target}",
@@ -84,7 +84,8 @@ def _description(collected: Collected, names: Names, target: TargetScores) -> st
         for code, split in cell.languages.items():
             splits.setdefault(split, []).append(code)
     where = "; ".join(f"{split} set for {words.counted(len(codes), 'language')}" for split, codes in splits.items())
-    sizes = {row.n for row in collected.rows if row.target == target.target and row.metric == SCORE}
+    texts = collected.frame.texts
+    sizes = np.unique(collected.frame.n[texts["target"].of(target.target) & texts["metric"].of(SCORE)]).tolist()
     examples = ""
     if sizes:
         low, high = min(sizes), max(sizes)
