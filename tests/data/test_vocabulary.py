@@ -42,10 +42,9 @@ def test_saved_and_loaded_it_is_the_same(tokenizer: Any, tmp_path: Path, sentenc
     assert (loaded.mask_token_id, loaded.pad_token_id) == (tokenizer.mask_token_id, 1)
 
 
-def test_equal_texts_give_equal_bytes_in_another_process(
-    tokenizer: Any, tmp_path: Path, sentences: dict[str, str]
-) -> None:
-    tokenizer.save_pretrained(tmp_path / "here")
+def test_equal_texts_give_equal_bytes_in_another_process(tmp_path: Path, sentences: dict[str, str]) -> None:
+    # One of its own: a tokenizer that others have used keeps how they had it truncate.
+    train_tokenizer(sentences.values(), 300, 64).save_pretrained(tmp_path / "here")
     code = (
         "import sys; from stilts_core.data.vocabulary import train_tokenizer; "
         "train_tokenizer(sys.argv[2:], 300, 64).save_pretrained(sys.argv[1])"

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 
 from stilts_core.model import digest
-from stilts_core.planning.plan import Stage
+from stilts_core.planning.plan import Stage, StageKind
 
 LONGEST_NAME = 47
 _LONGEST_LABEL = 63
+_SHORT = {StageKind.SIMILARITY: "similar"}  # the whole word would not fit
 _LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _STUDY_CHARACTERS, _STAGE_STUDY_CHARACTERS = 24, 12
 _STUDY_DIGITS, _STAGE_STUDY_DIGITS = 10, 6
@@ -50,7 +51,7 @@ def stage_name(stage: Stage, attempt: int, study: str, plan_digest: str) -> str:
     parts = (
         slug(study, _STAGE_STUDY_CHARACTERS),
         _study_digest(study, plan_digest)[:_STAGE_STUDY_DIGITS],
-        stage.kind.value,
+        _SHORT.get(stage.kind, stage.kind.value),
         stage.fingerprint[:_FINGERPRINT_DIGITS],
         str(attempt),
     )
