@@ -36,7 +36,7 @@ KIND_VERSIONS: dict[StageKind, int] = {
     # Raised when a change of the code changes what a stage of the kind commits.
     StageKind.PREPARE: 1,
     StageKind.PRETRAIN: 2,
-    StageKind.TRAIN: 2,
+    StageKind.TRAIN: 3,
     StageKind.EVALUATE: 2,
     StageKind.MEASURE: 1,
     StageKind.SIMILARITY: 1,
@@ -177,7 +177,7 @@ class TrainParams(Frozen):
     """`train`: phase 2 or 3. Parent ``encoder`` (a pretrain or train stage), or ``encoder`` here.
 
     Commits ``encoder/`` (folder for AutoModel and AutoTokenizer: the encoder alone), ``heads.safetensors`` and
-    ``heads.json``, and ``history.json`` (losses and development scores by step).
+    ``heads.json``, and ``history.json`` (losses by step, measures of the development samples by evaluation).
 
     Attributes:
         hyper: the settings common to the step (learning rate, schedule, clipping, patience).

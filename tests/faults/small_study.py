@@ -129,11 +129,11 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     schedule = Schedule(streams, np.arange(STEPS) % len(HEADS), hyper, seed)
     engine = Engine.start(model, hyper, zero_stage=context.resources.zero_stage, device=CPU)
 
-    def score(step: int) -> dict[str, float]:
+    def score(step: int) -> dict[str, dict[str, float]]:
         """It follows from the weights and from every generator; the best is one in the middle."""
         weights = next(tensor for _, tensor in engine.state())
         drawn = random.random() + np.random.random() + float(torch.rand(1))
-        return {"noise": drawn + (10.0 if step == 8 else 0.0) + float(weights.double().sum())}
+        return {"noise": {"score": drawn + (10.0 if step == 8 else 0.0) + float(weights.double().sum())}}
 
     def report(at: StepReport) -> None:
         with effect("step"):

@@ -82,9 +82,11 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
             "languages that are not zero-shot."
         )
         return QuestionAnswer(NAME, TITLE, text, answered=False)
-    blocks: list[Block] = [_table(found), *_figures(found)]
+    trained = list(_trained(frame, scores, pairs))
+    blocks: list[Block] = [*([_trained_table(trained)] if trained else []), *_figures(found), _table(found)]
+    tables = (*_csv(found), *([_trained_csv(trained)] if trained else ()))
     return QuestionAnswer(
-        NAME, TITLE, _words(found), tuple(_caveats(frame, scores, found)), True, tuple(blocks), tuple(_csv(found))
+        NAME, TITLE, _words(found), tuple(_caveats(frame, scores, found)), True, tuple(blocks), tables
     )
 
 
@@ -187,7 +189,7 @@ def _span(interval: Interval) -> str:
 
 
 def _caveats(frame: Frame, scores: Scores, found: Sequence[Comparison]) -> Iterator[str]:
-    unequal, unknown = [], []
+    alike, unequal, unknown = [], [], []
     for multilingual, english in dict.fromkeys((one.multilingual, one.english) for one in found):
         ratios = []
         for metric in ("intermediate_examples", "intermediate_steps"):
@@ -196,16 +198,24 @@ def _caveats(frame: Frame, scores: Scores, found: Sequence[Comparison]) -> Itera
                 ratios.append((metric.removeprefix("intermediate_"), (sides[0] or 0.0) / (sides[1] or 1.0)))
         if not ratios:
             unknown.append(f"{multilingual} and {english}")
-        elif all(max(ratio, 1 / ratio) > UNEQUAL for _, ratio in ratios if ratio > 0):
-            said = words.listed([f"{ratio:.2g} times the {what}" for what, ratio in ratios])
-            unequal.append(f"{multilingual} has {said} of {english}")
+        else:
+            same = [what for what, ratio in ratios if 1 / UNEQUAL <= ratio <= UNEQUAL]
+            other = [f"{ratio:.2g} times the {what}" for what, ratio in ratios if what not in same]
+            if not same:
+                unequal.append(f"{multilingual} has {words.listed(other)} of {english}")
+            else:
+                also = f", and {words.listed(other)}" if other else ""
+                alike.append(f"{multilingual} has as many {words.listed(same)} as {english}{also}")
+    if alike:
+        yield f"Alike: {'; '.join(alike)}."
     if unequal:
         yield f"Not alike: {'; '.join(unequal)}. Such a pair compares amounts of training as well as languages."
     if unknown:
         yield f"Whether these had equal examples or steps is not in the table: {'; '.join(unknown)}."
     few = {len(one.languages) for one in found if one.where == "in the mix"}
     if few and min(few) < 5:
-        yield f"A mix has {min(few)} evaluated languages at the least: intervals are for these languages alone."
+        counted = words.counted(min(few), "evaluated language")
+        yield f"A mix has {counted} at the least: intervals are for these languages alone."
     yield f"Intervals are over {words.counted(len(scores.seeds), 'seed')}, for these test sets."
 
 
@@ -214,12 +224,80 @@ def _stated(frame: Frame, metric: str, curriculum: str) -> float | None:
     return float(values.mean()) if values.size else None
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a curriculum was trained on.
+
+    Attributes:
+        examples, steps: None where the table does not say.
+        shares: language → percent of the examples seen.
+    """
+
+    encoder: str
+    curriculum: str
+    examples: float | None
+    steps: float | None
+    shares: dict[str, float]
+
+
+def _trained(frame: Frame, scores: Scores, pairs: Sequence[tuple[int, int]]) -> Iterator[Trained]:
+    used = dict.fromkeys(
+        scores.curricula[place] for multilingual, english in pairs for place in (english, multilingual)
+    )
+    for encoder in scores.encoders:
+        mine = frame.rows(frame.texts["encoder"].of(encoder))
+        for name in used:
+            of_name = mine.rows(mine.texts["curriculum"].of(name))
+            shares = of_name.rows(of_name.texts["metric"].of("mix_share"))
+            codes, values = shares.texts["language"], shares.value
+            found = {codes.names[code]: float(values[codes.codes == code].mean()) for code in sorted(set(codes.codes))}
+            amounts = [_stated(mine, f"intermediate_{what}", name) for what in ("examples", "steps")]
+            if found or any(amounts):
+                ordered = dict(sorted(found.items(), key=lambda pair: (pair[0] != ENGLISH, pair[0])))
+                yield Trained(encoder, name, amounts[0], amounts[1], ordered)
+
+
+def _trained_table(trained: Sequence[Trained]) -> Table:
+    return Table(
+        caption="What was trained on: examples in the training sets, optimiser steps, and the languages of the "
+        "examples that were seen, percent.",
+        columns=(
+            Column("Curriculum", numeric=False),
+            Column("Examples"),
+            Column("Steps"),
+            Column("Languages", numeric=False),
+        ),
+        rows=tuple(
+            (
+                Cell(one.curriculum, sub=one.encoder),
+                *(Cell(words.NOTHING if v is None else f"{v:,.0f}") for v in (one.examples, one.steps)),
+                Cell(", ".join(f"{code} {share:.0f}" for code, share in one.shares.items()) or words.NOTHING),
+            )
+            for one in trained
+        ),
+        source="tables/languages_trained.csv",
+    )
+
+
+def _trained_csv(trained: Sequence[Trained]) -> CsvTable:
+    records = [
+        (one.encoder, one.curriculum, rounded(one.examples), rounded(one.steps), code, rounded(share))
+        for one in trained
+        for code, share in (one.shares or {"": float("nan")}).items()
+    ]
+    header = ("encoder", "curriculum", "examples", "steps", "language", "percent")
+    return CsvTable("languages_trained", header, tuple(records))
+
+
 def _table(found: Sequence[Comparison]) -> Table:
     rows = tuple(
         (
             Cell(one.multilingual, sub=f"over {one.english}, {one.encoder}"),
             Cell(one.target),
-            Cell(one.where, sub=words.counted(len(one.languages), "language") if one.languages else ""),
+            Cell(
+                one.where,
+                sub=words.counted(len(one.languages), "language") if one.languages else "in the mix less outside",
+            ),
             Cell(words.signed(one.interval.estimate), sub=_ends(one.interval), flag="●" if one.shown else ""),
             Cell(words.p_value(one.adjusted), sub=f"of {one.family}"),
             Cell(words.NOTHING if one.wilcoxon is None else words.p_value(one.wilcoxon.p)),

@@ -5,7 +5,7 @@ with the better intermediate score also gain more? Correlations of deviations fr
 degrees of freedom as that leaves. *Between* tasks: do curricula with higher intermediate scores gain more?
 Correlations of the curricula's means, of which there are few, so that n and the smallest correlation that n can show
 are always said; also with the size of the training set held constant. p values are corrected by Holm's method within
-each of the two.
+each of the two, and apart for measures at the end of a training and for those on its way (``NAME@STEP``).
 
 The table has rows of metrics ``intermediate_NAME`` (``intermediate_accuracy``, ``intermediate_loss@2000``, ...), target
 and language ``-``, for each encoder, curriculum and seed; ``intermediate_examples`` is the size of the training set.
@@ -22,7 +22,7 @@ from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.frame import Frame
 from stilts_core.analysis.questions.answer import CsvTable, QuestionAnswer
 from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, Column, Plot, Table
+from stilts_core.analysis.report.blocks import Block, Cell, Column, Fold, Plot, Table
 from stilts_core.analysis.report.figures import Style, key_mark, scatter_plot
 from stilts_core.analysis.scores import Floats, Scores
 from stilts_core.analysis.statistics.correlation import Correlation, correlation, smallest_shown
@@ -65,6 +65,11 @@ class Relation:
     def shown(self) -> bool:
         return self.adjusted < ALPHA
 
+    @property
+    def on_the_way(self) -> bool:
+        """The measure was taken before the end of the training, or at a step that is named."""
+        return "@" in self.metric
+
 
 def has_data(frame: Frame, scores: Scores) -> bool:
     """There are intermediate measures and gains enough for one correlation."""
@@ -84,16 +89,41 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
             f"{FEWEST} seeds beyond one for each curriculum."
         )
         return QuestionAnswer(NAME, TITLE, text, answered=False)
-    relations = [one for kind in ("within", "between") for one in _corrected([r for r in relations if r.kind == kind])]
-    blocks: list[Block] = [_table(relations), *_figures(relations, scores)]
+    families = [(kind, way) for kind in ("within", "between") for way in (False, True)]
+    relations = [
+        one
+        for kind, way in families
+        for one in _corrected([r for r in relations if (r.kind, r.on_the_way) == (kind, way)])
+    ]
+    ends = [one for one in relations if not one.on_the_way] or relations
+    blocks: list[Block] = [*_figures(ends, scores), Fold(f"All {len(ends)} pairs of measure and target", _table(ends))]
+    if len(ends) < len(relations):
+        ways = [one for one in relations if one.on_the_way]
+        blocks.append(Fold(f"The same on the way, at {_steps(ways)}", _table(ways)))
+    text = " ".join(filter(None, (_words(ends), _way_words(relations) if len(ends) < len(relations) else "")))
     return QuestionAnswer(
-        NAME,
-        TITLE,
-        _words(relations),
-        tuple(_caveats(relations)),
-        True,
-        tuple(blocks),
-        (_csv(relations), _points_csv(relations, scores)),
+        NAME, TITLE, text, tuple(_caveats(ends)), True, tuple(blocks), (_csv(relations), _points_csv(ends, scores))
+    )
+
+
+def _steps(ways: Sequence[Relation]) -> str:
+    """The steps, where they are few."""
+    steps = sorted({int(one.metric.rpartition("@")[2]) for one in ways if one.metric.rpartition("@")[2].isdigit()})
+    if len(steps) > 6:
+        return f"{len(steps)} points from step {steps[0]} to {steps[-1]}"
+    return words.counted(len(steps), "point") + f": step {words.listed([str(step) for step in steps])}"
+
+
+def _way_words(relations: Sequence[Relation]) -> str:
+    ways = [one for one in relations if one.on_the_way]
+    shown = [one for one in ways if one.shown]
+    if not shown:
+        return f"Measured on the way, none of {words.counted(len(ways), 'pair')} of measure, step and target is shown."
+    best = max(shown, key=lambda one: abs(one.found.pearson))
+    return (
+        f"Measured on the way, {len(shown)} of {len(ways)} pairs are shown, most clearly {_named(best.metric)} with "
+        f"{_outcome(best.kind)} on {best.target} ({best.kind} tasks): r {words.signed(best.found.pearson, 2)}, n "
+        f"{best.found.n}."
     )
 
 
@@ -310,7 +340,8 @@ def _figures(relations: Sequence[Relation], scores: Scores) -> Iterator[Plot]:
         yield Plot(
             caption=f"The strongest relation {kind} tasks: across, {_named(best.metric)}{less}; up, {_outcome(kind)} "
             f"on {best.target}{less}, points. A mark for each {'run' if kind == 'within' else 'curriculum'}; r "
-            f"{words.signed(best.found.pearson, 2)}, n {best.found.n}.",
+            f"{words.signed(best.found.pearson, 2)}, n {best.found.n}, p corrected {words.p_value(best.adjusted)}"
+            f"{'' if best.shown else ': not shown'}.",
             drawing=scatter_plot(points, f"{_named(best.metric)} and the gain on {best.target}"),
             key=tuple((key_mark(Style(places[c])), scores.curricula[c]) for c in used),
             source="tables/metrics_points.csv",

@@ -2,14 +2,16 @@
 
 The gain of a language at one size and target, meaned over the curricula, is modelled as
 
-    gain ~ encoder × target + agglutinative + agglutinative : size + log GiB + log GiB : size + other script + fertility
-           + (1 + size | language)
+    gain ~ encoder × target + agglutinative + agglutinative : size + log text + log text : size + other script
+           + fertility + (1 + size | language)
 
-with the size in doublings of the parameters around their mean. The effects of encoder × target take up what a run does
-to all languages, so that the noise of seeds, common to them, is not in the comparison. Languages are the units of
-evidence, not rows: the model is fitted by restricted maximum likelihood (statsmodels ``MixedLM``), and its intervals
-use t quantiles with the degrees of freedom of the languages. Each family is left out in turn. Where the languages at
-hand can't answer, that is the answer.
+with the size in doublings of the parameters around their mean, and text the amount of the language in pretraining:
+what the table says of an encoder (metric ``pretraining_tokens``), else the language's part of CC-100 in GiB. What is
+the same for all languages is left out. Fertility is held constant where nine tenths of the languages have it; the
+others are then left out. The effects of encoder × target take up what a run does to all languages, so that the
+noise of seeds, common to them, is not in the comparison. Languages are the units of evidence, not rows: the model is
+fitted by restricted maximum likelihood (statsmodels ``MixedLM``), and its intervals use t quantiles with the degrees of
+freedom of the languages. Each family is left out in turn. Where the languages at hand can't answer, that is the answer.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from stilts_core.analysis.questions.gains_by_language import LanguageGains, lang
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Cell, Column, DotPlot, Fold, Table
 from stilts_core.analysis.report.figures import Dots, Style, axis, dot_row, key_mark, scale_for
-from stilts_core.analysis.scores import Floats, Scores
+from stilts_core.analysis.scores import Floats, Ints, Scores
 from stilts_core.analysis.statistics.crossed import languages_interval, t_interval
 from stilts_core.analysis.statistics.results import Interval
 from stilts_core.analysis.table import rounded
@@ -36,9 +38,13 @@ from stilts_core.catalog.models import Language
 from stilts_core.errors import MissingInputError
 
 NAME, TITLE = "morphology", "Agglutinative languages and the size of the encoder"
-AGGLUTINATIVE = "agglutinative"
+AGGLUTINATIVE, TEXT = "agglutinative", "log2 text"
+STATED = 0.9
+"""The share of the languages that must have a fertility for it to be held constant."""
 SIZES, LANGUAGES, FAMILIES = 3, 4, 3
 """The fewest sizes, languages on either side, and agglutinative families that can answer."""
+FEW_DF = 10
+"""Degrees of freedom below which it is said that there are few."""
 
 
 def has_data(frame: Frame, scores: Scores) -> bool:
@@ -74,14 +80,18 @@ class Model:
     """The fitted model.
 
     Attributes:
-        effects: name of an effect → its interval, points (for one more doubling, one more log GiB, ...).
+        effects: name of an effect → its interval, points (for one more doubling, twice the text, ...).
         languages, agglutinative, families: behind it.
+        df: degrees of freedom of the intervals.
+        covariates: of a language.
     """
 
     effects: dict[str, Interval]
     languages: int
     agglutinative: int
     families: tuple[str, ...]
+    df: float = float("nan")
+    covariates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,7 @@ class _Data:
     size: Floats
     language: tuple[str, ...]
     covariates: dict[str, Floats]
+    dropped: tuple[str, ...] = ()
 
 
 def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer:  # noqa: ARG001 (as every question)
@@ -101,11 +112,15 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
     tables: list[CsvTable] = []
     lacking = _lacking(known, sizes, gains, scores)
     if len(gains.gain) and known:
-        groups = list(_groups(scores, known, gains))
+        told = "pretraining_tokens" in frame.present("metric")
+        groups = list(_groups(scores, known, gains, told=told))
         points = _points(known, gains)
         tables += [_groups_csv(scores, groups), _points_csv(scores, points)]
         order = sorted(range(len(scores.encoders)), key=lambda e: (sizes.get(scores.encoders[e], 0.0), e))
-        groups_table = Fold("Gains by morphology, family, script and pretraining", _groups_table(scores, groups, order))
+        groups_table = Fold(
+            f"Gains by morphology, family{' and script' if told else ', script and pretraining'}",
+            _groups_table(scores, groups, order),
+        )
         blocks += [*_figure(scores, points, order), groups_table]
     if lacking:
         text = f"The results at hand can't answer this: {words.listed(lacking)}."
@@ -117,9 +132,8 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
     left_out = _model_table("each family left out in turn", _model_rows(None, without))
     blocks.append(Fold("Each family left out in turn", left_out))
     tables.append(_model_csv(model, without))
-    return QuestionAnswer(
-        NAME, TITLE, _words(model, without), tuple(_caveats(model, scores, known)), True, tuple(blocks), tuple(tables)
-    )
+    caveats = tuple(_caveats(model, data, _text(frame, scores, known), scores, known))
+    return QuestionAnswer(NAME, TITLE, _words(model, without), caveats, True, tuple(blocks), tuple(tables))
 
 
 def _lacking(known: dict[str, Language], sizes: dict[str, float], gains: LanguageGains, scores: Scores) -> list[str]:
@@ -155,33 +169,65 @@ def _families(known: dict[str, Language]) -> tuple[str, ...]:
 def _data(
     frame: Frame, scores: Scores, known: dict[str, Language], sizes: dict[str, float], gains: LanguageGains
 ) -> _Data:
+    text, fertility = _text(frame, scores, known), _fertility(frame)
     sums: dict[tuple[int, int, str], list[float]] = {}
     for place, code in enumerate(gains.language):
         encoder = scores.encoders[gains.encoder[place]]
-        if code in known and encoder in sizes and known[code].cc100_gib is not None:
+        if code in known and encoder in sizes and (encoder, code) in text:
             key = int(gains.encoder[place]), int(gains.target[place]), code
             sums.setdefault(key, []).append(float(gains.gain[place]))
-    keys = list(sums)
+    dropped = tuple(sorted({code for e, _, code in sums if not _rate(fertility, scores.encoders[e], code)}))
+    if len(dropped) > (1 - STATED) * len({code for _, _, code in sums}):
+        dropped = ()
+        fertility = {}
+    keys = [key for key in sums if key[2] not in dropped]
     doublings = np.array([np.log2(sizes[scores.encoders[e]]) for e, _, _ in keys])
     codes = tuple(code for _, _, code in keys)
-    gib = {code: float(np.log2(language.cc100_gib or 1.0)) for code, language in known.items()}
     covariates = {
         "agglutinative": np.array([float(known[code].morphology == AGGLUTINATIVE) for code in codes]),
-        "log2 GiB": np.array([gib[code] for code in codes]),
+        TEXT: np.array([np.log2(text[scores.encoders[e], code]) for e, _, code in keys]),
         "other script": np.array([float(known[code].script != "Latn") for code in codes]),
     }
-    fertility = _fertility(frame)
-    stated = [fertility.get((scores.encoders[e], code), fertility.get(("", code))) for e, _, code in keys]
-    if keys and all(value is not None for value in stated):
-        covariates["fertility"] = np.array([value or 0.0 for value in stated])
+    if keys and fertility:
+        covariates["fertility"] = np.array([_rate(fertility, scores.encoders[e], code) for e, _, code in keys])
     cells = sorted({(e, t) for e, t, _ in keys})
     return _Data(
         gain=np.array([np.mean(sums[key]) for key in keys]),
         cell=np.array([cells.index((e, t)) for e, t, _ in keys], dtype=np.int64),
         size=doublings - doublings.mean(),
         language=codes,
-        covariates={name: values - values.mean() for name, values in covariates.items()},
+        covariates={
+            name: values - values.mean()
+            for name, values in covariates.items()
+            if name == AGGLUTINATIVE or _varies(values, np.array([e for e, _, _ in keys]))
+        },
+        dropped=dropped,
     )
+
+
+def _varies(values: Floats, encoder: Ints) -> bool:
+    """Between languages; a difference between encoders alone is no covariate."""
+    return any(float(np.ptp(values[encoder == e])) > 1e-9 for e in set(encoder.tolist()))
+
+
+def _text(frame: Frame, scores: Scores, known: dict[str, Language]) -> dict[tuple[str, str], float]:
+    """How much text of a language an encoder was pretrained on: tokens that the table says, else GiB of CC-100."""
+    rows = frame.rows(frame.texts["metric"].of("pretraining_tokens"))
+    found: dict[tuple[str, str], float] = {}
+    for name in scores.encoders:
+        mine = rows.texts["encoder"].of(name)
+        codes = rows.texts["language"].codes[mine]
+        if len(codes):
+            languages = [rows.texts["language"].names[code] for code in codes]
+            found |= {(name, code): float(v) for code, v in zip(languages, rows.value[mine], strict=True) if v > 0}
+        else:
+            found |= {(name, code): one.cc100_gib for code, one in known.items() if one.cc100_gib}
+    return found
+
+
+def _rate(fertility: dict[tuple[str, str], float], encoder: str, language: str) -> float:
+    """0 where it is not known."""
+    return fertility.get((encoder, language), fertility.get(("", language), 0.0))
 
 
 def _fertility(frame: Frame) -> dict[tuple[str, str], float]:
@@ -211,7 +257,7 @@ def fit(data: _Data, known: dict[str, Language], without: str | None = None) -> 
     columns: dict[str, Floats] = {}
     for name, values in data.covariates.items():
         columns[name] = values[kept]
-        if name in ("agglutinative", "log2 GiB"):
+        if name in (AGGLUTINATIVE, TEXT):
             columns[f"{name} × size"] = (values * data.size)[kept]
     cells = np.eye(data.cell.max() + 1)[data.cell[kept]]
     design = np.column_stack([cells[:, cells.any(axis=0)], *columns.values()])
@@ -231,14 +277,17 @@ def fit(data: _Data, known: dict[str, Language], without: str | None = None) -> 
         for place, name in enumerate(columns)
     }
     agglutinative = sum(known[code].morphology == AGGLUTINATIVE for code in codes)
-    return Model(effects, len(codes), agglutinative, tuple(sorted({_family(known[code]) for code in codes})))
+    families = tuple(sorted({_family(known[code]) for code in codes}))
+    return Model(effects, len(codes), agglutinative, families, df, len(data.covariates))
 
 
 def _words(model: Model | None, without: dict[str, Model | None]) -> str:
     if model is None:
         return "The covariates of these languages can't be told apart, so there is no answer."
     main, by_size = model.effects["agglutinative"], model.effects["agglutinative × size"]
-    controls = "pretraining size and script" + (", and fertility" if "fertility" in model.effects else "")
+    names = {TEXT: "amount of text in pretraining", "other script": "script", "fertility": "fertility"}
+    held = [title for name, title in names.items() if name in model.effects]
+    controls = words.listed(held) if held else "anything else"
     if main.excludes_zero:
         more = "more" if main.estimate > 0 else "less"
         text = (
@@ -277,7 +326,9 @@ def _span(interval: Interval) -> str:
     return f"{words.signed(interval.low)} to {words.signed(interval.high)}"
 
 
-def _caveats(model: Model | None, scores: Scores, known: dict[str, Language]) -> Iterator[str]:
+def _caveats(
+    model: Model | None, data: _Data, text: dict[tuple[str, str], float], scores: Scores, known: dict[str, Language]
+) -> Iterator[str]:
     if model is not None:
         yield (
             f"Evidence: {model.languages} languages, {model.agglutinative} of them agglutinative, of "
@@ -286,9 +337,18 @@ def _caveats(model: Model | None, scores: Scores, known: dict[str, Language]) ->
         )
         if "fertility" not in model.effects:
             yield "The table has no fertility of the tokenizer in these languages, so it is not held constant."
-    absent = [code for code, language in known.items() if language.cc100_gib is None]
+        if TEXT not in model.effects:
+            yield "The encoders had as much text of every language, so its amount can't explain a difference."
+    absent = [code for code in known if not any((name, code) in text for name in scores.encoders)]
     if absent:
-        yield f"Without a size in CC-100, and so not in the model: {', '.join(absent)}."
+        yield f"Of unknown amount in the pretraining, and so not in the model: {', '.join(absent)}."
+    if data.dropped:
+        yield f"Without a fertility, and so not in the model: {', '.join(data.dropped)}."
+    if model is not None and model.df < FEW_DF:
+        yield (
+            f"With {words.counted(model.languages, 'language')} and {words.counted(model.covariates, 'covariate')} "
+            f"the intervals have {model.df:.0f} degrees of freedom: only a large difference could be shown."
+        )
     yield (
         "Morphology is a label of textbooks, and languages were not assigned to it at random: related languages share "
         "more than their morphology."
@@ -299,13 +359,15 @@ Group = tuple[str, str, int, Interval]
 """What divides, its value, place of the encoder, gain."""
 
 
-def _groups(scores: Scores, known: dict[str, Language], gains: LanguageGains) -> Iterator[Group]:
+def _groups(scores: Scores, known: dict[str, Language], gains: LanguageGains, *, told: bool) -> Iterator[Group]:
+    """Args: told: the table says what the encoders were pretrained on, which CC-100 then does not."""
     divisions = {
         "morphology": {code: language.morphology for code, language in known.items()},
         "family": {code: _family(language) for code, language in known.items()},
         "script": {code: language.script for code, language in known.items()},
-        "pretraining": {code: _size_class(language) for code, language in known.items()},
     }
+    if not told:
+        divisions["pretraining"] = {code: _size_class(language) for code, language in known.items()}
     for division, values in divisions.items():
         for value in sorted(set(values.values())):
             for e in range(len(scores.encoders)):
@@ -436,7 +498,12 @@ def _model_csv(model: Model | None, without: dict[str, Model | None]) -> CsvTabl
 
 def _model_table(which: str, effects: Iterator[tuple[str, str, Interval]]) -> Table:
     rows = tuple(
-        (Cell(name, sub=sub), Cell(words.signed(one.estimate, 2)), Cell(_span(one)), Cell(words.p_value(one.p)))
+        (
+            Cell(name, sub="" if sub == which else sub),
+            Cell(words.signed(one.estimate, 2)),
+            Cell(_span(one)),
+            Cell(words.p_value(one.p)),
+        )
         for sub, name, one in effects
     )
     return Table(
