@@ -89,7 +89,7 @@ def methods(scores: Scores, evidence: Evidence, record: Sequence[str] = ()) -> M
     if "crossed" in used:
         sentences.append(
             "Intervals of 95 % are t intervals for seeds crossed with test examples (standard errors as for readers by "
-            f"cases, degrees of freedom midway between Satterthwaite's and Cochran's){cite('crossed')}; examples of "
+            f"cases, degrees of freedom between Satterthwaite's and Cochran's){cite('crossed')}; examples of "
             "parallel test sets are taken jointly over languages."
         )
     else:
