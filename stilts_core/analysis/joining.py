@@ -37,7 +37,7 @@ from stilts_core.analysis.report.evidence import evidence_sections
 from stilts_core.analysis.report.figures import definitions
 from stilts_core.analysis.report.methods import SHOWN, Methods, methods
 from stilts_core.analysis.report.names import Names, TableNames
-from stilts_core.analysis.report.targets import language_blocks
+from stilts_core.analysis.report.targets import language_blocks, language_grid
 from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.summary import summarise
@@ -151,12 +151,13 @@ def _members_section(group: Group, anchor: str, under: str) -> Section:
 
 
 def _targets_section(scores: Scores, names: TableNames) -> Section:
-    parts = tuple(
-        Part(f"target-{place}", names.target(target.target), blocks)
-        for place, target in enumerate(scores.targets)
-        if (blocks := tuple(b for e in range(len(scores.encoders)) for b in language_blocks(scores, names, target, e)))
-    )
-    return Section("targets", "Target by target", parts=parts)
+    parts = []
+    for place, target in enumerate(scores.targets):
+        grid = language_grid(scores, target)
+        blocks = [b for e in range(len(scores.encoders)) for b in language_blocks(scores, names, target, grid, e)]
+        if blocks:
+            parts.append(Part(f"target-{place}", names.target(target.target), tuple(blocks)))
+    return Section("targets", "Target by target", parts=tuple(parts))
 
 
 def joined_page(studies: Sequence[Collected], joined: Sequence[Joined]) -> Page:

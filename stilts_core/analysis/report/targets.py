@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from stilts_core.analysis.report.names import Names, Naming
 from stilts_core.analysis.scores import Scores, TargetScores
 from stilts_core.analysis.summary import ENGLISH, Spread, Summary, baseline_of
 from stilts_core.analysis.table import SCORE
-from stilts_core.analysis.tables import LanguageCell, StateCurve, language_cell, state_curves
+from stilts_core.analysis.tables import LanguageCell, StateCurve, language_cells, state_curves
 from stilts_core.planning.plan import EvaluateParams
 from stilts_core.spec.study import BASELINE
 
@@ -56,20 +57,22 @@ def _blocks(collected: Collected, names: Names, target: TargetScores, curves: Se
         yield Text("Nothing has been measured on this target yet.")
         return
     yield _arms(rows, names)
+    grid = language_grid(scores, target)
     for e, encoder in enumerate(scores.encoders):
-        yield from language_blocks(scores, names, target, e)
+        yield from language_blocks(scores, names, target, grid, e)
         mine = [curve for curve in curves if curve.encoder == encoder]
         if mine:
             yield _states(mine, names, target.target, encoder)
 
 
-def language_blocks(scores: Scores, names: Naming, target: TargetScores, e: int) -> Iterator[Block]:
+def language_grid(scores: Scores, target: TargetScores) -> Grid:
+    """The languages of a target in every arm."""
+    arms = product(range(len(scores.encoders)), range(len(scores.curricula)))
+    return {(e, c): language_cells(scores, target, e, c) for e, c in arms}
+
+
+def language_blocks(scores: Scores, names: Naming, target: TargetScores, grid: Grid, e: int) -> Iterator[Block]:
     """The languages of a target with one encoder, as a figure and as a table; nothing without scores."""
-    grid: Grid = {
-        (e, c): [language_cell(scores, target, e, c, place) for place in range(len(target.languages))]
-        for e in range(len(scores.encoders))
-        for c in range(len(scores.curricula))
-    }
     limit = gain_limit(cell.gain.mean or 0.0 for cells in grid.values() for cell in cells)
     if any(cell.score.values for c in range(len(scores.curricula)) for cell in grid[e, c]):
         order = _order(target, grid, e, baseline_of(scores))
