@@ -191,6 +191,7 @@ def joined_page(studies: Sequence[Collected], joined: Sequence[Joined]) -> Page:
         notices=tuple(notices),
         sections=(*joined_sections(joined), *(method.section() for method in found)),
         definitions=definitions(),
+        command=f"stilts report {' '.join(f'{study.plan.name}.yaml' for study in studies)} --only {{}}",
     )
 
 

@@ -52,7 +52,7 @@ def transfer_section(scores: Scores, evidence: Evidence, names: Naming) -> Secti
         blocks.append(
             Table(
                 caption=names.with_encoder("Gain over the baseline with its interval of 95 %, points", encoder)
-                + f". {_families(mine)}",
+                + f". {_mark_words(mine)}{_families(mine)}",
                 columns=(Column("Curriculum", numeric=False), *columns),
                 rows=tuple(_transfer_rows(scores, evidence, encoder, limit)),
                 css="heat",
@@ -85,6 +85,10 @@ def _reading(gains: Sequence[Gain]) -> str:
             "over the comparisons) would be found four times out of five."
         )
     return text
+
+
+def _mark_words(gains: Sequence[Gain]) -> str:
+    return f"{MARK} stands after correction at {ALPHA:g}. " if any(gain.shown for gain in gains) else ""
 
 
 def _families(gains: Sequence[Gain]) -> str:

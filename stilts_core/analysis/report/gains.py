@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from stilts_core.analysis.collected import Collected
 from stilts_core.analysis.report import words
@@ -31,7 +31,7 @@ def gains_section(collected: Collected, names: Names) -> Section | None:
         blocks.append(
             Table(
                 caption=names.with_encoder("Gain over the baseline, curricula by targets", encoder)
-                + ". Points."
+                + ". Points; below, the deviation over the seeds and in how many of them the sign is the mean's."
                 + _footnote(rows),
                 columns=(Column("Curriculum", numeric=False), *_target_columns(collected, names)),
                 rows=tuple(
@@ -66,12 +66,16 @@ def gain_cell(gain: Spread, limit: float, row: Summary) -> Cell:
     sub = "one seed" if count == 1 else f"± {words.score(gain.sd)} · {agreeing}/{count}"
     css = gain_class(gain.mean, limit) + (" hatched" if row.mostly_at_chance else "")
     title = f"{row.curriculum}, {row.target}: " + ", ".join(words.signed(value, 2) for value in gain.values)
-    return Cell(words.signed(gain.mean), sub=sub, css=css, title=title + _seen_words(row), flag=_mark(row))
+    return Cell(words.signed(gain.mean), sub=sub, css=css, title=title + _seen_words(row), flag=_marks(row))
 
 
 def _mark(row: Summary) -> str:
     """The mark of a mean over languages that are not all zero-shot; English alone, the usual case, is not marked."""
     return words.NOT_ZERO_SHOT if any(code != ENGLISH for code in row.seen) else ""
+
+
+def _marks(row: Summary) -> str:
+    return ("c" if row.mostly_at_chance else "") + _mark(row)
 
 
 def _seen_words(row: Summary) -> str:
@@ -126,12 +130,16 @@ def zero_shot_cell(row: Summary) -> Cell:
     return Cell(words.score(row.zero_shot.mean), sub=sub, title=title)
 
 
-def _footnote(rows: Iterable[Summary]) -> str:
-    if not any(_mark(row) for row in rows):
-        return ""
-    return (
-        f" {words.NOT_ZERO_SHOT}: the arm has been trained on labelled data of languages other than English among them."
-    )
+def _footnote(rows: Sequence[Summary]) -> str:
+    text = ""
+    if any(row.mostly_at_chance for row in rows):
+        text += " c: at least half of the scores behind it are at the level of guessing."
+    if any(_mark(row) for row in rows):
+        text += (
+            f" {words.NOT_ZERO_SHOT}: the arm has been trained on labelled data of languages other than English among "
+            "them."
+        )
+    return text
 
 
 def score_cell(score: Spread, row: Summary) -> Cell:
@@ -141,7 +149,7 @@ def score_cell(score: Spread, row: Summary) -> Cell:
     sub = "one run" if score.sd is None else f"± {words.score(score.sd)}"
     css = "dim" if row.mostly_at_chance else ""
     title = ", ".join(words.score(value, 2) for value in score.values) + _seen_words(row)
-    return Cell(words.score(score.mean), sub=sub, css=css, title=title, flag=_mark(row))
+    return Cell(words.score(score.mean), sub=sub, css=css, title=title, flag=_marks(row))
 
 
 def _target_columns(collected: Collected, names: Names) -> tuple[Column, ...]:

@@ -354,7 +354,7 @@ def languages_section(collected: Collected, names: Names) -> Section:
         *(Column(names.short_target(target.target), title=names.target(target.target)) for target in targets),
     )
     table = Table(
-        caption="Languages, and the targets that evaluate them.", columns=columns, rows=tuple(rows), css="ticks"
+        caption="Languages, and the targets that evaluate them: ●.", columns=columns, rows=tuple(rows), css="ticks"
     )
     return Section("languages", "Languages", (table,))
 

@@ -202,18 +202,18 @@ def _languages(
         code = target.languages[place]
         cells = [_language_cell(grid[e, c][place], limit) for c in range(len(curricula))]
         rows.append((Cell(names.language(code), sub=code, css="language"), *cells))
-    colours = ", coloured by the difference to the baseline in points" if coloured else ""
     marks = [cell for c in range(len(curricula)) for cell in grid[e, c]]
     chance = " c: at the level of guessing." if any(cell.at_chance for cell in marks) else ""
     degenerate = " d: nearly one answer to everything." if any(cell.degenerate for cell in marks) else ""
     seen = words.NOT_ZERO_SHOT_MEANS if any(not cell.zero_shot for cell in marks) else ""
     return Table(
         caption=names.with_encoder("Languages by curricula", scores.encoders[e])
-        + f". Mean and standard deviation over distinct runs, percent{colours}.{chance}{degenerate}{seen}",
+        + f". Mean and standard deviation over distinct runs, percent.{chance}{degenerate}{seen}",
         columns=(Column("Language", numeric=False), *(Column(curriculum) for curriculum in curricula)),
         rows=tuple(rows),
         css="languages",
         colours=colour_key(limit) if coloured else (),
+        hue="Coloured by the difference to the baseline in points." if coloured else "",
         source="tables/languages.csv",
     )
 
