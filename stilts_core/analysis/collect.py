@@ -8,6 +8,7 @@ from dataclasses import replace
 from stilts_core.analysis import summary, tables
 from stilts_core.analysis.citations import cited_by_study
 from stilts_core.analysis.collected import Collected, gather
+from stilts_core.analysis.columns import files_of
 from stilts_core.analysis.costs import cost_rows
 from stilts_core.analysis.evidence_tables import evidence_files
 from stilts_core.analysis.imported import read_imports
@@ -29,7 +30,7 @@ from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.report.page import build_page
 from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
-from stilts_core.analysis.table import ResultRow, csv_bytes
+from stilts_core.analysis.table import ResultRow
 from stilts_core.analysis.table_files import to_csv, to_parquet
 from stilts_core.catalog.bibliography import to_bibtex
 from stilts_core.planning.plan import Plan
@@ -80,11 +81,7 @@ def files(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]
         "tables/states.csv": tables.states_csv(collected.scores, collected.frame),
         "tables/missing.csv": tables.missing_csv(collected.gaps),
         **evidence_files(collected.evidence, collected.beside),
-        **{
-            f"tables/{one.name}.csv": csv_bytes(one.header, one.records)
-            for question in questions
-            for one in question.tables
-        },
+        **files_of(one for question in questions for one in question.tables),
         **typeset(page, formats, methods_of_study(collected, names) if formats else None),
         "references.bib": references(collected, names),
         "report.html": render_page(page).encode(),

@@ -9,6 +9,7 @@ from stilts_core.analysis import summary, tables
 from stilts_core.analysis.analyse import Analysis, cited_by_table, means_section
 from stilts_core.analysis.citations import cited_by_study
 from stilts_core.analysis.collected import Collected
+from stilts_core.analysis.columns import files_of, label, table
 from stilts_core.analysis.evidence import find_evidence
 from stilts_core.analysis.evidence_tables import evidence_files
 from stilts_core.analysis.frame import scores_in
@@ -21,7 +22,6 @@ from stilts_core.analysis.report.answer import answer
 from stilts_core.analysis.report.blocks import (
     Block,
     Cell,
-    Column,
     DotPlot,
     Fold,
     Notice,
@@ -131,23 +131,17 @@ def _path(name: str, number: int) -> str:
 
 
 def _members_section(group: Group, anchor: str, under: str) -> Section:
-    rows = tuple(
-        (
-            Cell(member.name, flag="‡" if member.imported else ""),
-            Cell("imported" if member.imported else "study"),
-            Cell(member.note),
-            Cell(member.origin or words.NOTHING),
-        )
-        for member in group.members
-    )
-    table = Table(
-        caption=f"What is joined, under the protocol {group.protocol or 'that is not stated'}."
+    shown = table(
+        f"What is joined, under the protocol {group.protocol or 'that is not stated'}."
         + (MARKED if any(member.imported for member in group.members) else ""),
-        columns=tuple(Column(head, numeric=False) for head in ("Name", "Kind", "What there is", "Source")),
-        rows=rows,
+        group.members,
+        label("Name", lambda m: Cell(m.name, flag="‡" if m.imported else "")),
+        label("Kind", lambda m: "imported" if m.imported else "study"),
+        label("What there is", lambda m: m.note),
+        label("Source", lambda m: m.origin or words.NOTHING),
         css="prose",
     )
-    return Section(anchor, "What is joined" + under, (table, *map(Text, group.notes)))
+    return Section(anchor, "What is joined" + under, (shown, *map(Text, group.notes)))
 
 
 def _targets_section(scores: Scores, names: TableNames) -> Section:
@@ -220,11 +214,7 @@ def joined_files(joined: Sequence[Joined]) -> dict[str, bytes]:
             "summary.csv": summary.to_csv(found.scores, found.summary, found.evidence.gains),
             "tables/languages.csv": tables.languages_csv(found.scores),
             **{name: data for name, data in evidence_files(found.evidence, ()).items() if name not in ALONE},
-            **{
-                f"tables/{one.name}.csv": csv_bytes(one.header, one.records)
-                for question in found.questions
-                for one in question.tables
-            },
+            **files_of(one for question in found.questions for one in question.tables),
         }
         made |= {_path(name, number): data for name, data in of_group.items()}
     return made

@@ -14,11 +14,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stilts_core.analysis.columns import (
+    CsvTable,
+    Field,
+    corrected_cell,
+    csv_table,
+    interval_cell,
+    interval_columns,
+    label,
+    span,
+    table,
+)
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.frame import Frame
-from stilts_core.analysis.questions.answer import CsvTable, QuestionAnswer
+from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, Column, DotPlot, Table
+from stilts_core.analysis.report.blocks import Block, Cell, DotPlot, Table
 from stilts_core.analysis.report.figures import Dots, Style, axis, dot_row, key_mark, scale_for
 from stilts_core.analysis.scores import Floats, Scores
 from stilts_core.analysis.statistics.crossed import seeds_interval
@@ -26,7 +37,6 @@ from stilts_core.analysis.statistics.multiple import holm
 from stilts_core.analysis.statistics.paired import wilcoxon
 from stilts_core.analysis.statistics.results import Interval, Test
 from stilts_core.analysis.summary import ENGLISH, baseline_of
-from stilts_core.analysis.table import rounded
 from stilts_core.analysis.transfer import ALPHA, distinct_pairs
 
 NAME, TITLE = "languages", "English against multilingual intermediate training"
@@ -185,7 +195,7 @@ def _words(found: Sequence[Comparison]) -> str:
 
 
 def _span(interval: Interval) -> str:
-    return f"{words.signed(interval.estimate)} ({words.signed(interval.low)} to {words.signed(interval.high)})"
+    return f"{words.signed(interval.estimate)} ({span(interval)})"
 
 
 def _caveats(frame: Frame, scores: Scores, found: Sequence[Comparison]) -> Iterator[str]:
@@ -258,72 +268,62 @@ def _trained(frame: Frame, scores: Scores, pairs: Sequence[tuple[int, int]]) -> 
 
 
 def _trained_table(trained: Sequence[Trained]) -> Table:
-    return Table(
-        caption="What was trained on: examples in the training sets, optimiser steps, and the languages of the "
+    return table(
+        "What was trained on: examples in the training sets, optimiser steps, and the languages of the "
         "examples that were seen, percent.",
-        columns=(
-            Column("Curriculum", numeric=False),
-            Column("Examples"),
-            Column("Steps"),
-            Column("Languages", numeric=False),
-        ),
-        rows=tuple(
-            (
-                Cell(one.curriculum, sub=one.encoder),
-                *(Cell(words.NOTHING if v is None else f"{v:,.0f}") for v in (one.examples, one.steps)),
-                Cell(", ".join(f"{code} {share:.0f}" for code, share in one.shares.items()) or words.NOTHING),
-            )
-            for one in trained
+        trained,
+        label("Curriculum", lambda t: Cell(t.curriculum, sub=t.encoder)),
+        Field("Examples", lambda t: _amount(t.examples)),
+        Field("Steps", lambda t: _amount(t.steps)),
+        label(
+            "Languages",
+            lambda t: ", ".join(f"{code} {share:.0f}" for code, share in t.shares.items()) or words.NOTHING,
         ),
         source="tables/languages_trained.csv",
     )
 
 
+def _amount(value: float | None) -> str:
+    return words.NOTHING if value is None else f"{value:,.0f}"
+
+
 def _trained_csv(trained: Sequence[Trained]) -> CsvTable:
-    records = [
-        (one.encoder, one.curriculum, rounded(one.examples), rounded(one.steps), code, rounded(share))
-        for one in trained
-        for code, share in (one.shares or {"": float("nan")}).items()
-    ]
-    header = ("encoder", "curriculum", "examples", "steps", "language", "percent")
-    return CsvTable("languages_trained", header, tuple(records))
+    return csv_table(
+        "languages_trained",
+        [(one, code, share) for one in trained for code, share in (one.shares or {"": float("nan")}).items()],
+        {
+            "encoder": lambda t: t[0].encoder,
+            "curriculum": lambda t: t[0].curriculum,
+            "examples": lambda t: t[0].examples,
+            "steps": lambda t: t[0].steps,
+            "language": lambda t: t[1],
+            "percent": lambda t: t[2],
+        },
+    )
 
 
 def _table(found: Sequence[Comparison]) -> Table:
-    rows = tuple(
-        (
-            Cell(one.multilingual, sub=f"over {one.english}, {one.encoder}"),
-            Cell(one.target),
-            Cell(
-                one.where,
-                sub=words.counted(len(one.languages), "language") if one.languages else "in the mix less outside",
-            ),
-            Cell(words.signed(one.interval.estimate), sub=_ends(one.interval), flag="●" if one.shown else ""),
-            Cell(words.p_value(one.adjusted), sub=f"of {one.family}"),
-            Cell(words.NOTHING if one.wilcoxon is None else words.p_value(one.wilcoxon.p)),
-        )
-        for one in found
-    )
-    return Table(
-        caption="Multilingual over English intermediate training, points. ● stands after correction. English itself "
+    return table(
+        "Multilingual over English intermediate training, points. ● stands after correction. English itself "
         "is on neither side.",
-        columns=(
-            Column("Curriculum", numeric=False),
-            Column("Target", numeric=False),
-            Column("Languages", numeric=False),
-            Column("Difference"),
-            Column("p corrected"),
-            Column("Wilcoxon p", title="signed-rank test over the languages"),
+        found,
+        label("Curriculum", lambda c: Cell(c.multilingual, sub=f"over {c.english}, {c.encoder}")),
+        label("Target", lambda c: c.target),
+        label(
+            "Languages",
+            lambda c: Cell(
+                c.where, sub=words.counted(len(c.languages), "language") if c.languages else "in the mix less outside"
+            ),
         ),
-        rows=rows,
+        Field("Difference", lambda c: interval_cell(c.interval, flag="●" if c.shown else "")),
+        Field("p corrected", lambda c: corrected_cell(c)),
+        Field(
+            "Wilcoxon p",
+            lambda c: words.NOTHING if c.wilcoxon is None else words.p_value(c.wilcoxon.p),
+            title="signed-rank test over the languages",
+        ),
         source="tables/languages_mix.csv",
     )
-
-
-def _ends(interval: Interval) -> str:
-    if not np.isfinite(interval.low):
-        return interval.basis
-    return f"{words.signed(interval.low)} to {words.signed(interval.high)}"
 
 
 def _figures(found: Sequence[Comparison]) -> Iterator[DotPlot]:
@@ -356,27 +356,33 @@ def _figures(found: Sequence[Comparison]) -> Iterator[DotPlot]:
 
 
 def _csv(found: Sequence[Comparison]) -> Iterator[CsvTable]:
-    yield CsvTable(
+    yield csv_table(
         "languages_mix",
-        (
-            *("encoder", "multilingual", "english", "target", "where", "languages", "difference", "low", "high", "p"),
-            *("p_adjusted", "family", "wilcoxon_p"),
-        ),
-        tuple(
-            (
-                *(one.encoder, one.multilingual, one.english, one.target, one.where, " ".join(one.languages)),
-                *(rounded(v) for v in (one.interval.estimate, one.interval.low, one.interval.high, one.interval.p)),
-                *(rounded(one.adjusted), one.family, rounded(one.wilcoxon.p if one.wilcoxon else None)),
-            )
-            for one in found
-        ),
+        found,
+        {
+            "encoder": lambda c: c.encoder,
+            "multilingual": lambda c: c.multilingual,
+            "english": lambda c: c.english,
+            "target": lambda c: c.target,
+            "where": lambda c: c.where,
+            "languages": lambda c: " ".join(c.languages),
+            **interval_columns(lambda c: c.interval, ("difference", "low", "high")),
+            "p": lambda c: c.interval.p,
+            "p_adjusted": lambda c: c.adjusted,
+            "family": lambda c: c.family,
+            "wilcoxon_p": lambda c: c.wilcoxon.p if c.wilcoxon else None,
+        },
     )
-    yield CsvTable(
+    yield csv_table(
         "languages_mix_by_language",
-        ("encoder", "multilingual", "english", "target", "where", "language", "difference"),
-        tuple(
-            (one.encoder, one.multilingual, one.english, one.target, one.where, code, rounded(value))
-            for one in found
-            for code, value in zip(one.languages, one.by_language, strict=True)
-        ),
+        [(one, code, value) for one in found for code, value in zip(one.languages, one.by_language, strict=True)],
+        {
+            "encoder": lambda p: p[0].encoder,
+            "multilingual": lambda p: p[0].multilingual,
+            "english": lambda p: p[0].english,
+            "target": lambda p: p[0].target,
+            "where": lambda p: p[0].where,
+            "language": lambda p: p[1],
+            "difference": lambda p: p[2],
+        },
     )
