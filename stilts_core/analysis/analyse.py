@@ -10,7 +10,6 @@ from typing import Any
 
 from stilts_core.analysis import summary, tables
 from stilts_core.analysis.citations import cited
-from stilts_core.analysis.columns import Field, files_of, label, table
 from stilts_core.analysis.evidence import Evidence, find_evidence
 from stilts_core.analysis.evidence_tables import evidence_files
 from stilts_core.analysis.frame import Frame, choose, scores_in
@@ -19,6 +18,7 @@ from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import render_page, words
 from stilts_core.analysis.report.answer import answer
 from stilts_core.analysis.report.blocks import Block, Cell, Page, Points, Section, Text
+from stilts_core.analysis.report.columns import Field, files_of, label, table
 from stilts_core.analysis.report.evidence import evidence_sections
 from stilts_core.analysis.report.figures import definitions
 from stilts_core.analysis.report.methods import Methods, methods

@@ -8,7 +8,6 @@ from dataclasses import replace
 from stilts_core.analysis import summary, tables
 from stilts_core.analysis.citations import cited_by_study
 from stilts_core.analysis.collected import Collected, gather
-from stilts_core.analysis.columns import files_of
 from stilts_core.analysis.costs import cost_rows
 from stilts_core.analysis.evidence_tables import evidence_files
 from stilts_core.analysis.imported import read_imports
@@ -25,6 +24,7 @@ from stilts_core.analysis.questions import answers
 from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import render_page
 from stilts_core.analysis.report.blocks import Notice, Page
+from stilts_core.analysis.report.columns import files_of
 from stilts_core.analysis.report.methods import methods_of_study
 from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.report.page import build_page

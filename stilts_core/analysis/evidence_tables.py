@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from stilts_core.analysis.claims import Comparison, Verdict
-from stilts_core.analysis.columns import csv_table, files_of, interval_columns
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.reference import Beside
+from stilts_core.analysis.report.columns import csv_table, files_of, interval_columns
 
 
 def evidence_files(evidence: Evidence, beside: Sequence[Beside]) -> dict[str, bytes]:

@@ -9,7 +9,6 @@ from stilts_core.analysis import summary, tables
 from stilts_core.analysis.analyse import Analysis, cited_by_table, means_section
 from stilts_core.analysis.citations import cited_by_study
 from stilts_core.analysis.collected import Collected
-from stilts_core.analysis.columns import files_of, label, table
 from stilts_core.analysis.evidence import find_evidence
 from stilts_core.analysis.evidence_tables import evidence_files
 from stilts_core.analysis.frame import scores_in
@@ -33,6 +32,7 @@ from stilts_core.analysis.report.blocks import (
     Table,
     Text,
 )
+from stilts_core.analysis.report.columns import files_of, label, table
 from stilts_core.analysis.report.evidence import evidence_sections
 from stilts_core.analysis.report.figures import definitions
 from stilts_core.analysis.report.methods import SHOWN, Methods, methods

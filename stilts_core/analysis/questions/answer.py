@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stilts_core.analysis.columns import CsvTable
 from stilts_core.analysis.report.blocks import Block, Section, Text
+from stilts_core.analysis.report.columns import CsvTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from itertools import pairwise, zip_longest
 
 import numpy as np
 
-from stilts_core.analysis.columns import CsvTable, Field, csv_table, interval_columns, label, table
 from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.questions.efficiency import MARGIN, NAME, TITLE, Equal, Found, LanguageCost, Point
 from stilts_core.analysis.questions.efficiency_costs import MEASURES, Mean, cost_records, mean_costs
 from stilts_core.analysis.questions.measured_costs import PER_BLOCK
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Cell, Fold, Plot, Table
+from stilts_core.analysis.report.columns import CsvTable, Field, csv_table, interval_columns, label, table
 from stilts_core.analysis.report.figures import Style, key_mark, scatter_plot
 from stilts_core.analysis.statistics.correlation import correlation
 from stilts_core.analysis.statistics.results import Interval

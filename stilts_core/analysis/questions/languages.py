@@ -14,7 +14,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stilts_core.analysis.columns import (
+from stilts_core.analysis.evidence import Evidence
+from stilts_core.analysis.frame import Frame
+from stilts_core.analysis.questions.answer import QuestionAnswer
+from stilts_core.analysis.report import words
+from stilts_core.analysis.report.blocks import Block, Cell, DotPlot, Table
+from stilts_core.analysis.report.columns import (
     CsvTable,
     Field,
     corrected_cell,
@@ -25,11 +30,6 @@ from stilts_core.analysis.columns import (
     span,
     table,
 )
-from stilts_core.analysis.evidence import Evidence
-from stilts_core.analysis.frame import Frame
-from stilts_core.analysis.questions.answer import QuestionAnswer
-from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, DotPlot, Table
 from stilts_core.analysis.report.figures import Dots, Style, axis, dot_row, key_mark, scale_for
 from stilts_core.analysis.scores import Floats, Scores
 from stilts_core.analysis.statistics.crossed import seeds_interval

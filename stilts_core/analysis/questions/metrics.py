@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stilts_core.analysis.columns import CsvTable, Field, corrected_cell, csv_table, label, span, table
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.frame import Frame
 from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Cell, Fold, Plot, Table
+from stilts_core.analysis.report.columns import CsvTable, Field, corrected_cell, csv_table, label, span, table
 from stilts_core.analysis.report.figures import Style, key_mark, scatter_plot
 from stilts_core.analysis.scores import Floats, Scores
 from stilts_core.analysis.statistics.correlation import Correlation, correlation, smallest_shown

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from stilts_core.analysis.columns import CsvTable
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.frame import NO_LANGUAGE, Frame
 from stilts_core.analysis.questions.answer import QuestionAnswer
@@ -39,6 +38,7 @@ from stilts_core.analysis.questions.morphology_view import (
 )
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Fold
+from stilts_core.analysis.report.columns import CsvTable
 from stilts_core.analysis.scores import Floats, Ints, Scores
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.catalog.models import Language

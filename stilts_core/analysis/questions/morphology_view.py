@@ -6,7 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from stilts_core.analysis.columns import (
+from stilts_core.analysis.questions.gains_by_language import LanguageGains
+from stilts_core.analysis.questions.morphology_model import AGGLUTINATIVE, TEXT, Data, Model, family_of
+from stilts_core.analysis.report import words
+from stilts_core.analysis.report.blocks import Cell, DotPlot, Table
+from stilts_core.analysis.report.columns import (
     CsvTable,
     Field,
     csv_table,
@@ -16,10 +20,6 @@ from stilts_core.analysis.columns import (
     span,
     table,
 )
-from stilts_core.analysis.questions.gains_by_language import LanguageGains
-from stilts_core.analysis.questions.morphology_model import AGGLUTINATIVE, TEXT, Data, Model, family_of
-from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Cell, DotPlot, Table
 from stilts_core.analysis.report.figures import Dots, Style, axis, dot_row, key_mark, scale_for
 from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.statistics.crossed import languages_interval

@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from stilts_core.analysis.columns import ends
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.frame import Frame
 from stilts_core.analysis.questions import order_blocks as blocks
@@ -39,6 +38,7 @@ from stilts_core.analysis.questions.sequences import (
 from stilts_core.analysis.questions.similarity import FEWEST, SIMILARITY, TRIAL, Method, methods_of, seconds
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block
+from stilts_core.analysis.report.columns import ends
 from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.statistics.ranking import smallest_p
 from stilts_core.analysis.summary import ALL_TARGETS

@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from stilts_core.analysis.columns import (
+from stilts_core.analysis.evidence import Evidence
+from stilts_core.analysis.questions.sequences import ORDER, Effect, Forgotten, Recommended, decisive, parts_of
+from stilts_core.analysis.questions.similarity import Method
+from stilts_core.analysis.report import words
+from stilts_core.analysis.report.blocks import Block, Cell, DotPlot
+from stilts_core.analysis.report.columns import (
     CsvTable,
     Field,
     corrected_cell,
@@ -17,11 +22,6 @@ from stilts_core.analysis.columns import (
     label,
     table,
 )
-from stilts_core.analysis.evidence import Evidence
-from stilts_core.analysis.questions.sequences import ORDER, Effect, Forgotten, Recommended, decisive, parts_of
-from stilts_core.analysis.questions.similarity import Method
-from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, DotPlot
 from stilts_core.analysis.report.figures import (
     Dots,
     Style,

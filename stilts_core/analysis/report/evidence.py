@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from stilts_core.analysis.claims import Answer, Verdict, in_words
-from stilts_core.analysis.columns import Field, corrected_cell, ends, interval_cell, label, table
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.reference import Beside
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Cell, Fold, Section, Table, Text
+from stilts_core.analysis.report.columns import Field, corrected_cell, ends, interval_cell, label, table
 from stilts_core.analysis.report.figures import gain_class, gain_limit
 from stilts_core.analysis.report.gains import colour_key
 from stilts_core.analysis.report.names import Naming

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from stilts_core.analysis.collected import Collected
-from stilts_core.analysis.columns import Field, Thing, label, table
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Cell, Section, Table, Text
+from stilts_core.analysis.report.columns import Field, Thing, label, table
 from stilts_core.analysis.report.figures import BINS, gain_class, gain_limit
 from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.summary import ALL_TARGETS, ENGLISH, Spread, Summary

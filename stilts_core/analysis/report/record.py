@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from stilts_core.analysis.collected import Collected
-from stilts_core.analysis.columns import Field, label, table
 from stilts_core.analysis.frame import rows_of
 from stilts_core.analysis.gaps import Gap
 from stilts_core.analysis.provenance import provenance
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Cell, Facts, Fold, Section, Table, Text
+from stilts_core.analysis.report.columns import Field, label, table
 from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.scores import TargetScores
 from stilts_core.catalog.models import Hyper, Language

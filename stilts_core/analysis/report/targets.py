@@ -9,9 +9,9 @@ from itertools import product
 import numpy as np
 
 from stilts_core.analysis.collected import Collected
-from stilts_core.analysis.columns import Field, label, table
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block, Cell, DotPlot, Part, Plot, Section, Table, Text
+from stilts_core.analysis.report.columns import Field, label, table
 from stilts_core.analysis.report.figures import (
     Curve,
     Dots,

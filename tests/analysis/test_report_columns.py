@@ -3,7 +3,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from stilts_core.analysis.columns import (
+from stilts_core.analysis.report.blocks import Cell, Column
+from stilts_core.analysis.report.columns import (
     Field,
     corrected_cell,
     csv_table,
@@ -14,7 +15,6 @@ from stilts_core.analysis.columns import (
     label,
     table,
 )
-from stilts_core.analysis.report.blocks import Cell, Column
 from stilts_core.analysis.statistics.results import Interval
 
 SURE = Interval(1.26, -0.4, 2.0, 0.5, 3.0, 0.04, "seeds")
