@@ -32,6 +32,7 @@ from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.table import ResultRow
 from stilts_core.analysis.table_files import to_csv, to_parquet
+from stilts_core.analysis.uncollected import uncollected
 from stilts_core.catalog.bibliography import to_bibtex
 from stilts_core.planning.plan import Plan
 from stilts_core.storage.base import Store
@@ -58,6 +59,7 @@ def read(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> Col
     return replace(gather(plan, manifests, gaps, samples, costs), imports=read_imports(store, plan.name))
 
 
+@uncollected()
 def files(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]:
     """The collector's files by name.
 

@@ -18,6 +18,7 @@ from stilts_core.analysis.scores import Scores, scores_of
 from stilts_core.analysis.stage_rows import stage_rows
 from stilts_core.analysis.summary import Summary, summarise
 from stilts_core.analysis.table import ResultRow
+from stilts_core.analysis.uncollected import uncollected
 from stilts_core.catalog.published import resolved
 from stilts_core.planning.plan import Plan, StageKind
 from stilts_core.spec.study import Study
@@ -61,6 +62,7 @@ Costs = Callable[[Mapping[str, Manifest]], tuple[ResultRow, ...]]
 """From manifests to the rows of what forward passes cost."""
 
 
+@uncollected()
 def gather(
     plan: Plan,
     manifests: Mapping[str, Manifest],
