@@ -56,6 +56,11 @@ def plan() -> Plan:
     return Plan(name="faults", protocol="jiant", data_root="data", study={}, stages=(data, *trains, *ends), cells=())
 
 
+def fingerprints() -> dict[str, str]:
+    """Label → fingerprint."""
+    return {stage.label: stage.fingerprint for stage in plan().stages}
+
+
 def _stage(label: str, kind: StageKind, parents: dict[str, str]) -> Stage:
     params = TokenizerParams(vocabulary=300 + sum(label.encode()), max_length=16)
     name = fingerprint(kind, params, {**parents, "name": label.encode().hex()})
