@@ -25,7 +25,7 @@ from stilts_core.modeling.feed import Items
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.model import load_with_heads
 from stilts_core.modeling.sampled import choose, fisher_diagonal, labelled, sample_states, some_tokens
-from stilts_core.planning.plan import CompareParams, EncoderSource, FeaturesParams, FisherParams, ProbeParams
+from stilts_core.planning.params import CompareParams, EncoderSource, FeaturesParams, FisherParams, ProbeParams
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import encoder_location
 

@@ -27,7 +27,8 @@ from stilts_core.modeling.feed import Items
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.masking import Vocabulary
 from stilts_core.modeling.model import TaskModel, new_task_model
-from stilts_core.planning.plan import Plan, Stage, StageKind, TokenizerParams, fingerprint
+from stilts_core.planning.params import TokenizerParams
+from stilts_core.planning.plan import Plan, Stage, StageKind, fingerprint
 from stilts_core.stages.context import Progress, StageContext, StageFunction
 from stilts_core.stages.keeping import Journal, parts_of
 from stilts_core.stages.ranked import run_training
