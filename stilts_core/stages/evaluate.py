@@ -32,7 +32,7 @@ large encoder then takes 12 GB, all of them 300."""
 
 
 def evaluate(context: StageContext) -> dict[str, Any]:
-    """Predict, score, and commit predictions, outcomes and metrics (see `planning.plan.EvaluateParams`)."""
+    """Predict, score, and commit predictions, outcomes and metrics (see `planning.params.EvaluateParams`)."""
     params = context.stage.params
     if isinstance(params, RetainedParams):
         return retained(context, params)

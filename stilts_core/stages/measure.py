@@ -26,7 +26,7 @@ EXITS_FILE = "exits.json"
 
 
 def measure(context: StageContext) -> dict[str, Any]:
-    """Measure, and commit what is said in `planning.plan.CostParams` or `ExitParams`."""
+    """Measure, and commit what is said in `planning.params.CostParams` or `ExitParams`."""
     torch.set_num_threads(context.resources.threads)
     if isinstance(context.stage.params, ExitParams):
         return _exits(context, context.stage.params)

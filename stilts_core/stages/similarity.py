@@ -33,7 +33,7 @@ Measures = dict[str, dict[str, dict[str, float]]]
 
 
 def similarity(context: StageContext) -> dict[str, Any]:
-    """Measure, and commit small arrays (see `planning.plan.FeaturesParams` and the classes after it)."""
+    """Measure, and commit small arrays (see `planning.params.FeaturesParams` and the classes after it)."""
     torch.set_num_threads(context.resources.threads)
     match context.stage.params:
         case FeaturesParams() as params:
