@@ -98,7 +98,7 @@ SEEDS ?= 10
 FROM ?= 0
 
 .PHONY: test-faults
-test-faults: $(VENV)/.dev ## a small study under SEEDS=10 schedules of faults, numbered from FROM=0; OPTIONS=--training: only kills of trainings
+test-faults: $(VENV)/.dev ## a small study under SEEDS=10 schedules of faults, numbered from FROM=0; OPTIONS=--training, --damage or --sample-study
 	@PYTHONPATH=tests $(BIN)/python -m faults --seeds $(SEEDS) --from $(FROM) $(OPTIONS)
 
 .PHONY: check

@@ -11,7 +11,6 @@ within a block share the state of the machine. With few blocks all resamples are
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -27,10 +26,12 @@ from stilts_core.analysis.frame import NO_LANGUAGE
 from stilts_core.analysis.statistics.resampling import stream
 from stilts_core.analysis.statistics.results import LEVEL, Array, Floats
 from stilts_core.analysis.table import ResultRow
-from stilts_core.errors import DataError, StorageError
-from stilts_core.planning.plan import BLOCKS_FILE, COSTS_FILE, TIMINGS_FILE, Measurement, Plan
+from stilts_core.errors import DataError
+from stilts_core.planning.params import BLOCKS_FILE, COSTS_FILE, TIMINGS_FILE
+from stilts_core.planning.plan import Measurement, Plan
 from stilts_core.storage.base import Store
-from stilts_core.storage.manifest import Manifest, attempt_prefix
+from stilts_core.storage.commit import read_committed
+from stilts_core.storage.manifest import Manifest
 
 QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 EXACT_BLOCKS = 6
@@ -77,7 +78,8 @@ def cost_rows(store: Store, plan: Plan, manifests: Mapping[str, Manifest]) -> tu
     """The rows of every measurement that has committed.
 
     Raises:
-        StorageError: a file is not what was committed.
+        DamagedStageError: a file is not what was committed.
+        StorageError: it cannot be read now.
         DataError: a file holds something else than measurements.
     """
     return tuple(row for one in plan.measurements for row in _of_measurement(store, plan, one, manifests))
@@ -120,24 +122,14 @@ Value = tuple[str, str, float, int]
 
 def _values(store: Store, manifest: Manifest) -> dict[int, list[Value]]:
     """By number of the model."""
-    timings = read_timings(_file(store, manifest, TIMINGS_FILE), _file(store, manifest, BLOCKS_FILE))
-    counted = json.loads(_file(store, manifest, COSTS_FILE))
+    timed, blocks, costs = (read_committed(store, manifest, name) for name in (TIMINGS_FILE, BLOCKS_FILE, COSTS_FILE))
+    timings, counted = read_timings(timed, blocks), json.loads(costs)
     found: dict[int, list[Value]] = {}
     for number, model in enumerate(counted["models"]):
         found[number] = list(counted_values(model))
     for model, value in timed_values(timings):
         found[model].append(value)
     return found
-
-
-def _file(store: Store, manifest: Manifest, name: str) -> bytes:
-    key = attempt_prefix(manifest.fingerprint, manifest.attempt) + name
-    data = store.read(key)
-    if name not in manifest.files or hashlib.sha256(data).hexdigest() != manifest.files[name].sha256:
-        raise StorageError(
-            f"{store.uri}/{key} is not the file that was committed.", hint="Measure it again: `stilts retry`."
-        )
-    return data
 
 
 def counted_values(model: Mapping[str, Any]) -> Iterator[Value]:

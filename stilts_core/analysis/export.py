@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from stilts_core.catalog.load import Catalogue
-from stilts_core.errors import StorageError
 from stilts_core.evaluation.benchmarks import Benchmark, Entry
 from stilts_core.planning.plan import Cell, Plan
 from stilts_core.storage.base import Store
-from stilts_core.storage.hashing import describe, record_of
-from stilts_core.storage.manifest import FileRecord, Manifest, attempt_prefix
+from stilts_core.storage.commit import read_committed
+from stilts_core.storage.manifest import Manifest
 
 ABOUT = "about.json"
 """Beside the task folders: which arm, seed and protocol they come from, and which stage each task."""
@@ -26,13 +25,13 @@ class Submission:
     Attributes:
         name: its folder: ``<encoder>/<curriculum>/seed<n>``.
         cells: the cell of each task that the study evaluates, by the task's folder.
-        sources: name of a file of the submission → its key in the store, and what was committed there.
+        sources: name of a file of the submission → the manifest that has it, and its name there.
         problems: what keeps it from being a whole submission: sentences.
     """
 
     name: str
     cells: Mapping[str, Cell]
-    sources: Mapping[str, tuple[str, FileRecord]]
+    sources: Mapping[str, tuple[Manifest, str]]
     problems: tuple[str, ...]
 
 
@@ -55,15 +54,10 @@ def read_files(store: Store, submission: Submission) -> dict[str, bytes]:
     """The files of a submission, each as it was committed.
 
     Raises:
-        MissingInputError: one is not in the store any more.
-        StorageError: one is not what was committed, or the store can't be read.
+        DamagedStageError: one is not in the store any more, or is not what was committed.
+        StorageError: the store can't be read.
     """
-    found: dict[str, bytes] = {}
-    for name, (key, record) in submission.sources.items():
-        found[name] = store.read(key)
-        if record_of(found[name]) != record:
-            raise StorageError(f"{store.uri}/{key} is not what was committed: {describe(record)}.")
-    return found
+    return {name: read_committed(store, *source) for name, source in submission.sources.items()}
 
 
 def check_counts(files: Mapping[str, bytes], benchmark: Benchmark, catalogue: Catalogue) -> list[str]:
@@ -109,7 +103,7 @@ def _submission(
             continue
         if entry.folder not in chosen or cell.target == entry.task:
             chosen[entry.folder] = cell
-    sources: dict[str, tuple[str, FileRecord]] = {}
+    sources: dict[str, tuple[Manifest, str]] = {}
     for entry in benchmark.entries.values():
         if not entry.languages:
             continue
@@ -132,7 +126,7 @@ def _submission(
 
 
 def _take(
-    entry: Entry, cell: Cell, manifest: Manifest, language: str, sources: dict[str, tuple[str, FileRecord]]
+    entry: Entry, cell: Cell, manifest: Manifest, language: str, sources: dict[str, tuple[Manifest, str]]
 ) -> str | None:
     """Notes where a language's file lies, or says why there is none, in words that follow a colon."""
     split = cell.languages.get(language)
@@ -144,8 +138,7 @@ def _take(
     names = [name for name in manifest.files if name.startswith("predictions/") and name.endswith(ending)]
     if not names:
         return f"stage {cell.fingerprint[:12]} has committed no such predictions"
-    key = attempt_prefix(manifest.fingerprint, manifest.attempt) + names[0]
-    sources[entry.file(language)] = (key, manifest.files[names[0]])
+    sources[entry.file(language)] = (manifest, names[0])
     return None
 
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from stilts_core.analysis.scores import Floats, Scores, TargetScores
 from stilts_core.analysis.statistics.sample import RunOutcomes, Sample, make_sample
-from stilts_core.errors import DataError, MissingInputError
+from stilts_core.errors import DataError
 from stilts_core.evaluation.evaluate import OUTCOMES_FILE
-from stilts_core.storage.base import ContentError, Store
-from stilts_core.storage.commit import damaged_files
-from stilts_core.storage.hashing import describe, record_of
-from stilts_core.storage.manifest import Manifest, attempt_prefix
+from stilts_core.storage.base import Store
+from stilts_core.storage.commit import read_committed
+from stilts_core.storage.manifest import Manifest
 
 PARALLEL = frozenset({"xnli", "pawsx", "xquad", "mlqa", "xcopa"})
 """Tasks whose test sets are translations of each other, with the same ids (xtreme.md, section 6.3)."""
@@ -105,20 +104,9 @@ def _read(
         DamagedStageError: the file is not what was committed.
         StorageError: it cannot be read now.
     """
-    record = manifest.files.get(OUTCOMES_FILE)
-    if record is None:
+    if OUTCOMES_FILE not in manifest.files:
         return None
-    key = attempt_prefix(manifest.fingerprint, manifest.attempt) + OUTCOMES_FILE
-    try:
-        data = store.read(key)
-    except MissingInputError as error:
-        raise damaged_files(store, manifest, {OUTCOMES_FILE: "no file"}) from error
-    except ContentError as error:
-        raise damaged_files(store, manifest, {OUTCOMES_FILE: error.message}) from error
-    found = record_of(data)
-    if found != record:
-        raise damaged_files(store, manifest, {OUTCOMES_FILE: describe(found)})
-    return outcomes_of(data, interned)
+    return outcomes_of(read_committed(store, manifest, OUTCOMES_FILE), interned)
 
 
 def outcomes_of(

@@ -29,7 +29,8 @@ from stilts_core.catalog.load import load_catalogue
 from stilts_core.catalog.models import Head
 from stilts_core.data.sampling import mixture_probabilities
 from stilts_core.planning.estimate import transformer_parameters
-from stilts_core.planning.plan import Cell, Plan, PretrainParams, Stage, StageKind, TaskParams, TrainParams
+from stilts_core.planning.params import PretrainParams, TaskParams, TrainParams
+from stilts_core.planning.plan import Cell, Plan, Stage, StageKind
 from stilts_core.spec.study import BASELINE, Study
 from stilts_core.storage.manifest import Manifest
 

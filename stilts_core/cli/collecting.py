@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,40 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> list[Path]:
             ) from error
         written.append(path)
     return written
+
+
+@contextmanager
+def all_or_nothing(folder: Path) -> Iterator[Path]:
+    """A place for files that come into a folder once the block has ended, or not at all where it raises.
+
+    Raises:
+        StorageError: the folder could not be written.
+    """
+    import shutil
+    import tempfile
+
+    from stilts_core.storage.failures import folder_failure
+
+    place: Path | None = None
+    above = [each for each in folder.parents if not each.exists()]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside it, so that moving a file there is no copy.
+        place = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        yield place
+        for path in sorted(place.rglob("*")):
+            target = folder / path.relative_to(place)
+            if path.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(target)
+    except OSError as error:
+        raise folder_failure(error, "write", folder) from error
+    finally:
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
+        for each in above:
+            with suppress(OSError):  # it is not empty, or was not made
+                each.rmdir()
 
 
 def only_these(files: Mapping[str, bytes], names: Sequence[str]) -> Mapping[str, bytes]:

@@ -44,7 +44,7 @@ def command(
     """
     from stilts_core.analysis.export import ABOUT, about, check_counts, find_submissions, read_files
     from stilts_core.catalog.load import load_catalogue
-    from stilts_core.cli.collecting import write_files
+    from stilts_core.cli.collecting import all_or_nothing, write_files
     from stilts_core.cli.options import open_study
     from stilts_core.evaluation.benchmarks import benchmark
     from stilts_core.storage.commit import read_manifests
@@ -53,21 +53,23 @@ def command(
     opened = open_study(study, store, data_root, profile_path)
     manifests = read_manifests(opened.store, [cell.fingerprint for cell in opened.plan.cells])
     submissions = find_submissions(opened.plan, manifests, chosen)
-    refused = 0
-    for submission in submissions:
-        files = read_files(opened.store, submission)
-        problems = [*submission.problems, *check_counts(files, chosen, load_catalogue())]
-        if files and (partial or not problems):
-            write_files({**files, ABOUT: about(opened.plan, submission)}, out / submission.name)
-            whole = "not whole" if problems else "whole"
-            click.echo(f"{out / submission.name}: {len(files)} files, {whole}")
-        else:
-            refused += 1
-            click.echo(f"{submission.name}: not written")
-        for problem in problems[:SHOWN]:
-            click.echo(f"  {problem}")
-        if len(problems) > SHOWN:
-            click.echo(f"  and {len(problems) - SHOWN} more")
+    refused, lines = 0, []
+    with all_or_nothing(out) as place:
+        for submission in submissions:
+            files = read_files(opened.store, submission)
+            problems = [*submission.problems, *check_counts(files, chosen, load_catalogue())]
+            if files and (partial or not problems):
+                write_files({**files, ABOUT: about(opened.plan, submission)}, place / submission.name)
+                whole = "not whole" if problems else "whole"
+                lines.append(f"{out / submission.name}: {len(files)} files, {whole}")
+            else:
+                refused += 1
+                lines.append(f"{submission.name}: not written")
+            lines += [f"  {problem}" for problem in problems[:SHOWN]]
+            if len(problems) > SHOWN:
+                lines.append(f"  and {len(problems) - SHOWN} more")
+    for line in lines:
+        click.echo(line)
     if refused:
         raise MissingInputError(
             f"{refused} of {len(submissions)} arms are no whole submission to {chosen.name}.",

@@ -94,7 +94,8 @@ def decide(
     A stage starts when all of its parents have committed, none of its attempts is live, its budgets allow it and there
     is room. Of those that could start, the one with the most unfinished descendants comes first, then the earlier one
     in the plan; one that finds no room keeps what is free for itself, so that a wide stage is not overtaken for ever by
-    narrow ones. A stage that everything above needs no more (its descendants have all committed) does not run.
+    narrow ones. A stage that everything above needs no more (its descendants have all committed) does not run, unless
+    its own manifest was withdrawn: somebody may want what it had committed.
 
     Args:
         graph: the plan.
@@ -139,7 +140,8 @@ class _Round:
         needed: set[str] = set()
         for name in reversed(self.graph.order):
             children = self.graph.children[name]
-            if name not in self.committed and (not children or any(child in needed for child in children)):
+            wanted = not children or bool(self.withdrawn.get(name)) or any(child in needed for child in children)
+            if name not in self.committed and wanted:
                 needed.add(name)
         return needed
 

@@ -17,7 +17,7 @@ from stilts_core.stages.context import Progress
 from stilts_core.stages.snapshot import Phase
 from stilts_core.storage.attempts import Heartbeat, Outcome, list_attempts, read_heartbeat, read_outcomes
 from stilts_core.storage.base import Store
-from stilts_core.storage.commit import read_manifests
+from stilts_core.storage.generations import manifests_of, read_heads
 from stilts_core.storage.manifest import Attempt, Manifest
 from stilts_core.storage.parallel import bounded_map
 
@@ -51,7 +51,8 @@ def look(store: Store, plan: Plan, now: float) -> dict[str, Status]:
         StorageError: the store cannot be read, or holds something that is damaged.
     """
     graph = Graph.of(plan.stages, lambda stage: Capacity())
-    manifests = read_manifests(store, graph.order)
+    heads = read_heads(store, graph.order)
+    manifests = manifests_of(store, heads)
     # A stage whose parents have not committed has never been tried, unless a parent was deleted since.
     tried = [
         name
@@ -59,7 +60,8 @@ def look(store: Store, plan: Plan, now: float) -> dict[str, Status]:
         if name not in manifests and all(parent in manifests for parent in graph.parents[name])
     ]
     last = dict(zip(tried, bounded_map(lambda name: last_attempt(store, name), tried, _READERS), strict=True))
-    return _statuses(graph, manifests, {name: found for name, found in last.items() if found is not None}, now)
+    known = {name: found for name, found in last.items() if found is not None}
+    return _statuses(graph, manifests, {head.fingerprint: len(head.withdrawn) for head in heads}, known, now)
 
 
 def last_attempt(store: Store, fingerprint: str) -> LastAttempt | None:
@@ -73,15 +75,21 @@ def last_attempt(store: Store, fingerprint: str) -> LastAttempt | None:
 
 
 def _statuses(
-    graph: Graph, manifests: Mapping[str, Manifest], last: Mapping[str, LastAttempt], now: float
+    graph: Graph,
+    manifests: Mapping[str, Manifest],
+    withdrawn: Mapping[str, int],
+    last: Mapping[str, LastAttempt],
+    now: float,
 ) -> dict[str, Status]:
     observations = [seen for name, found in last.items() for seen in _observe(name, found, now)]
     limits = Limits(capacity=Capacity(), application=0, infrastructure=0)
-    decision = decide(graph, manifests.keys(), observations, limits, now)
+    decision = decide(graph, manifests.keys(), observations, limits, now, withdrawn=withdrawn)
     statuses = dict(decision.statuses)
     for action in decision.actions:
         if isinstance(action, Start):
-            statuses[action.fingerprint] = _could_start(last.get(action.fingerprint), now)
+            again = statuses[action.fingerprint].why
+            found = _could_start(last.get(action.fingerprint), now)
+            statuses[action.fingerprint] = replace(found, why=again) if again else found
     ends = {seen.fingerprint: seen.since for seen in observations}
     for name, status in statuses.items():
         if name in manifests:

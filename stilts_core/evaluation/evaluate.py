@@ -32,7 +32,7 @@ from stilts_core.evaluation.sentences import ChoiceJudge, ClassificationJudge, P
 from stilts_core.evaluation.spans import SpanJudge
 from stilts_core.evaluation.tags import TagAccuracyJudge, TaggingJudge
 from stilts_core.evaluation.translations import RetrievalJudge, scored_state
-from stilts_core.planning.plan import EvaluateParams, TrainTask
+from stilts_core.planning.params import EvaluateParams, TrainTask
 
 OUTCOMES_FILE = "outcomes.parquet"
 METRICS_FILE = "metrics.json"

@@ -44,7 +44,6 @@ from stilts_core.storage.open import open_store
 from stilts_core.storage.parts import discard_parts
 from stilts_core.storage.repair import DamagedStageError, explain_repair
 from stilts_core.storage.resume import discard_states
-from stilts_core.storage.retry import tried_again
 from stilts_core.storage.withdraw import withdraw
 
 DEFAULT_REGISTRY = "stilts_core.stages.registry"
@@ -221,7 +220,6 @@ class _Attempt:
             "finished": datetime.now(UTC).isoformat(),
             "seconds": round(time.monotonic() - clock, 3),
             "submission": self.spec.submission,
-            "store_retries": tried_again(),
             **describe_machine(self.spec.resources),
         }
         manifest = commit_stage(

@@ -21,7 +21,7 @@ from stilts_core.modeling.heads import MaskedHead
 from stilts_core.modeling.inference import MICRO_TOKENS, Inference
 from stilts_core.modeling.masked_head import adopt, own_masked_head, write_masked_head
 from stilts_core.modeling.model import TaskModel, new_task_model, restore_heads, write_heads
-from stilts_core.planning.plan import TrainParams, TrainTask
+from stilts_core.planning.params import TrainParams, TrainTask
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.dev import development
 from stilts_core.stages.handoff import encoder_location, read_vocabulary, write_encoder
@@ -38,7 +38,7 @@ from stilts_core.training.streams import MaskedStream, Stream, SupervisedStream
 
 
 def train(context: StageContext) -> dict[str, Any]:
-    """Train, and commit ``encoder/``, the heads and ``history.json`` (see `planning.plan.TrainParams`)."""
+    """Train, and commit ``encoder/``, the heads and ``history.json`` (see `planning.params.TrainParams`)."""
     return run_training(context, _on_rank)
 
 

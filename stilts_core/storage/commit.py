@@ -6,6 +6,7 @@ Several attempts at a stage may reach the commit. The first manifest wins, and w
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,20 @@ from stilts_core.storage.hashing import describe, record_of
 from stilts_core.storage.keys import check_key
 from stilts_core.storage.manifest import Attempt, FileRecord, Manifest, attempt_prefix, manifest_key
 from stilts_core.storage.parallel import bounded_map
-from stilts_core.storage.repair import DamagedStageError, compare
+from stilts_core.storage.repair import DamagedStageError, compare, how_to_repair
+from stilts_core.storage.retry import tried_again
 
 __all__ = [
     "Heartbeat",
     "Outcome",
     "commit_stage",
     "committed",
+    "download_committed",
     "list_attempts",
     "materialise",
     "new_attempt",
     "put_log",
+    "read_committed",
     "read_heartbeat",
     "read_log",
     "read_manifest",
@@ -73,7 +77,8 @@ def commit_stage(
         attempt: whose work it is.
         folder: its files, also in folders below it; nothing else.
         metrics: as in `Manifest`.
-        run: as in `Manifest`; when the files were there, and how long that took, is added.
+        run: as in `Manifest`; when the files were there, how long that took, and how many calls to stores this process
+            has repeated by then, is added.
 
     Returns:
         The manifest of the stage: of this attempt, or of another one that committed first.
@@ -96,7 +101,11 @@ def commit_stage(
 
     began = time.monotonic()
     files = dict(bounded_map(upload, _names(folder), _MOVERS))
-    taken = {"upload_seconds": round(time.monotonic() - began, 3), "uploaded": datetime.now(UTC).isoformat()}
+    taken = {
+        "store_retries": tried_again(),
+        "upload_seconds": round(time.monotonic() - began, 3),
+        "uploaded": datetime.now(UTC).isoformat(),
+    }
     whole = draft.model_copy(update={"files": files, "run": {**run, **taken}})
     while True:
         manifest = sealed(compare(whole, head.withdrawn))
@@ -129,38 +138,90 @@ def materialise(store: Store, manifest: Manifest, cache: Path) -> Path:
     home = store.local_path(prefix.rstrip("/")) if manifest.files else None
     folder = home if home is not None else cache / manifest.fingerprint / manifest.attempt.folder
 
-    def check_in_place(item: tuple[str, FileRecord]) -> str | None:
-        found = _record_at(folder / item[0])
-        return None if found == item[1] else (describe(found) if found else "no file")
-
-    def bring(item: tuple[str, FileRecord]) -> str | None:
-        name, wanted = item
-        if _record_at(folder / name) == wanted:
-            return None
-        try:
-            store.download(prefix + name, folder / name, sha256=wanted.sha256, size=wanted.size)
-        except MissingInputError:
-            return "no object"
-        except ContentError as error:
-            return error.message
-        except StorageError as error:
-            raise StorageError(f"{_title(manifest)}, {name}: {error.message}", hint=error.hint) from error
-        return None
+    def check_in_place(name: str) -> str | None:
+        found = _record_at(folder / name)
+        return None if found == manifest.files[name] else (describe(found) if found else "no file")
 
     if home is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise folder_failure(error, "make", folder) from error
-    files = sorted(manifest.files.items())
-    states = bounded_map(check_in_place if home is not None else bring, files, _MOVERS)
-    damaged = {name: state for (name, _), state in zip(files, states, strict=True) if state is not None}
-    if damaged:
-        raise damaged_files(store, manifest, damaged)
+        download_committed(store, manifest, {name: folder / name for name in manifest.files})
+        return folder
+    names = sorted(manifest.files)
+    _refuse(store, manifest, names, bounded_map(check_in_place, names, _MOVERS))
     return folder
 
 
-def damaged_files(store: Store, manifest: Manifest, found: dict[str, str]) -> DamagedStageError:
+def download_committed(store: Store, manifest: Manifest, targets: Mapping[str, Path]) -> None:
+    """Copy files of a manifest, unless they are there and right; each appears only when its size and SHA-256 are right.
+
+    Args:
+        targets: name in the manifest → where the file goes.
+
+    Raises:
+        DamagedStageError: files are missing, or are not what was committed.
+        StorageError: they cannot be read now.
+    """
+    prefix = attempt_prefix(manifest.fingerprint, manifest.attempt)
+
+    def bring(name: str) -> str | None:
+        wanted, target = manifest.files[name], targets[name]
+        if _record_at(target) == wanted:
+            return None
+        try:
+            store.download(prefix + name, target, sha256=wanted.sha256, size=wanted.size)
+        except MissingInputError:
+            return "no object"
+        except ContentError as error:
+            return _other(error)
+        except StorageError as error:
+            raise StorageError(f"{_title(manifest)}, {name}: {error.message}", hint=error.hint) from error
+        return None
+
+    names = sorted(targets)
+    _refuse(store, manifest, names, bounded_map(bring, names, _MOVERS))
+
+
+def read_committed(store: Store, manifest: Manifest, name: str) -> bytes:
+    """A small file of a manifest, verified by size and SHA-256.
+
+    Raises:
+        DamagedStageError: it is missing, or is not what was committed.
+        StorageError: the stage committed no such file, or it cannot be read now.
+    """
+    wanted = manifest.files.get(name)
+    if wanted is None:
+        raise StorageError(f"{_title(manifest)} committed no {name}.")
+    try:
+        data = store.read(attempt_prefix(manifest.fingerprint, manifest.attempt) + name)
+    except MissingInputError as error:
+        raise damaged_files(store, manifest, {name: "no file"}) from error
+    except ContentError as error:
+        raise damaged_files(store, manifest, {name: _other(error)}) from error
+    found = record_of(data)
+    if found != wanted:
+        raise damaged_files(store, manifest, {name: describe(found)})
+    return data
+
+
+def _refuse(store: Store, manifest: Manifest, names: Sequence[str], states: Sequence[str | None]) -> None:
+    """Raise where something else than the file lies in its place.
+
+    Args:
+        states: what lies there; None where that is the file.
+    """
+    damaged = {name: state for name, state in zip(names, states, strict=True) if state is not None}
+    if damaged:
+        raise damaged_files(store, manifest, damaged)
+
+
+def _other(error: ContentError) -> str:
+    return f"something else ({error.message.rstrip('.')})"
+
+
+def damaged_files(store: Store, manifest: Manifest, found: Mapping[str, str]) -> DamagedStageError:
     """The error of a stage of which files are not what was committed.
 
     Args:
@@ -174,6 +235,7 @@ def damaged_files(store: Store, manifest: Manifest, found: dict[str, str]) -> Da
         fingerprint=manifest.fingerprint,
         attempt=manifest.attempt,
         found=found,
+        hint=how_to_repair(store.uri),
     )
 
 

@@ -24,7 +24,7 @@ from stilts_core.storage.base import ContentError, Store
 from stilts_core.storage.keys import check_key
 from stilts_core.storage.manifest import Manifest, Withdrawn, manifest_key
 from stilts_core.storage.parallel import bounded_map
-from stilts_core.storage.repair import DamagedStageError
+from stilts_core.storage.repair import DamagedStageError, how_to_repair
 
 _READERS = 16  # manifests at once
 _DOCUMENT: TypeAdapter[Manifest | Withdrawn] = TypeAdapter(Annotated[Manifest | Withdrawn, Field(discriminator="kind")])
@@ -66,10 +66,11 @@ class Head:
             )
         if self.problem:
             raise DamagedStageError(
-                f"{store.uri}/{self.key} {self.problem}.",
+                f"Stage {self.fingerprint[:12]}: {store.uri}/{self.key} {self.problem}.",
                 fingerprint=self.fingerprint,
                 attempt=None,
                 found={self.key: self.problem},
+                hint=how_to_repair(store.uri),
             )
         return self.manifest
 
@@ -129,7 +130,12 @@ def read_manifests(store: Store, fingerprints: Iterable[str]) -> dict[str, Manif
     Raises:
         StorageError: as `read_manifest`.
     """
-    found = {head.fingerprint: head.require(store) for head in read_heads(store, fingerprints)}
+    return manifests_of(store, read_heads(store, fingerprints))
+
+
+def manifests_of(store: Store, heads: Iterable[Head]) -> dict[str, Manifest]:
+    """As `read_manifests`, of what was read already."""
+    found = {head.fingerprint: head.require(store) for head in heads}
     return {fingerprint: manifest for fingerprint, manifest in found.items() if manifest is not None}
 
 

@@ -7,11 +7,6 @@ from collections.abc import Mapping, Sequence
 from stilts_core.errors import StorageError
 from stilts_core.storage.manifest import Attempt, Manifest, Withdrawn
 
-_HINT = (
-    "A study that needs it runs the stage again by itself; to see to the whole store: "
-    "`stilts doctor --store URI --deep --repair`."
-)
-
 
 class DamagedStageError(StorageError):
     """What lies in the store is not what a stage has committed.
@@ -22,13 +17,7 @@ class DamagedStageError(StorageError):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        fingerprint: str,
-        attempt: Attempt | None,
-        found: Mapping[str, str],
-        hint: str | None = _HINT,
+        self, message: str, *, fingerprint: str, attempt: Attempt | None, found: Mapping[str, str], hint: str | None
     ) -> None:
         super().__init__(message, hint=hint)
         self.fingerprint, self.attempt, self.found = fingerprint, attempt, dict(found)
@@ -41,6 +30,11 @@ def _rebuild(
     message: str, hint: str | None, fingerprint: str, attempt: Attempt | None, found: Mapping[str, str]
 ) -> DamagedStageError:
     return DamagedStageError(message, fingerprint=fingerprint, attempt=attempt, found=found, hint=hint)
+
+
+def how_to_repair(uri: str) -> str:
+    """What a person does about a damaged stage that no run of its study has come upon: a sentence."""
+    return f"Run `stilts doctor --store {uri} --deep --repair`, then its study again, which makes the stage anew."
 
 
 def compare(manifest: Manifest, withdrawn: Sequence[Withdrawn]) -> Manifest:

@@ -10,7 +10,8 @@ from fake_study import manifest
 
 from stilts_core.analysis.stage_rows import stage_rows
 from stilts_core.planning.load import load_plan
-from stilts_core.planning.plan import Plan, Stage, StageKind, TaskParams, TrainParams
+from stilts_core.planning.params import TaskParams, TrainParams
+from stilts_core.planning.plan import Plan, Stage, StageKind
 from stilts_core.spec.study import Study
 
 STUDY = """

@@ -12,7 +12,8 @@ from fake_study import entry, manifest
 
 from stilts_core.cli.main import main
 from stilts_core.planning.load import plan_study
-from stilts_core.planning.plan import EvaluateParams, Plan
+from stilts_core.planning.params import EvaluateParams
+from stilts_core.planning.plan import Plan
 from stilts_core.storage.folder import FolderStore
 from stilts_core.storage.manifest import manifest_key
 

@@ -13,7 +13,8 @@ from fake_study import entry
 from stilts_core.analysis.model.fetch import HEADS
 from stilts_core.cli.main import main
 from stilts_core.planning.load import plan_study
-from stilts_core.planning.plan import EvaluateParams, Plan, Stage, TrainParams
+from stilts_core.planning.params import EvaluateParams, TrainParams
+from stilts_core.planning.plan import Plan, Stage
 from stilts_core.storage.commit import commit_stage, new_attempt
 from stilts_core.storage.folder import FolderStore
 
@@ -143,16 +144,22 @@ def test_a_folder_that_is_not_empty_is_left_alone(study: Path, capsys: pytest.Ca
     assert main(["results", str(study), "--model", "mnli", "--out", "mine/notes.txt", "--force"]) == 64
 
 
-def test_a_flipped_byte_is_found(
-    study: Path, plan: Plan, store: FolderStore, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["encoder/model.safetensors", "encoder/config.json"])
+@pytest.mark.parametrize("data", [b"{", b"{\n", None])
+def test_a_damaged_file_is_named_with_its_stage_and_what_to_do(
+    study: Path, plan: Plan, store: FolderStore, capsys: pytest.CaptureFixture[str], name: str, data: bytes | None
 ) -> None:
-    weights = next(Path("store").rglob(f"{trained(plan, 'mnli · ').fingerprint}/attempts/*/encoder/model.safetensors"))
-    weights.write_bytes(b"M" + weights.read_bytes()[1:])
+    stage = trained(plan, "mnli · ")
+    path = next(Path("store").rglob(f"{stage.fingerprint}/attempts/*/{name}"))
+    path.unlink()
+    if data is not None:
+        path.write_bytes(data)
     Path("mine").mkdir()
     assert main(["results", str(study), "--model", "mnli", "--out", "mine"]) == 73
     said = capsys.readouterr().err
-    assert "model.safetensors" in said
-    assert "SHA-256" in said
+    assert f"Stage {stage.fingerprint[:12]} ({stage.label}): {path.absolute()} should be " in said
+    assert f"Run `stilts doctor --store {store.uri} --deep --repair`, then its study again" in said
+    assert "Traceback" not in said
     assert names(Path("mine")) == []
     assert not [path for path in Path().iterdir() if path.name.startswith(".mine")]
 

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from faults.remote import describe, mishaps
+from faults.sample_study import repeated_calls
+from faulty_proxy import faulty_proxy
 from servers import S3Server, has_go
 from whole_study import CURRICULA, LANGUAGES, PATIENCE, Done, Place, make_place
 
@@ -143,6 +146,21 @@ def test_a_bucket_gives_the_same_results(finished: Finished, versitygw: S3Server
     assert f"({count} reused)" in place.run().out
     assert place.on_study("status").out.startswith(f"whole: {count} of {count} stages done")
     assert versitygw.secret_key not in place.result("report.html").decode() + done.out
+
+
+def test_a_bucket_that_fails_now_and_then_gives_the_same_results(
+    finished: Finished, moto: S3Server, tmp_path: Path
+) -> None:
+    """Of the requests 5 % fail and 2 % lose the end of a body; `make test-faults` does it to the sample study."""
+    with faulty_proxy(moto.endpoint, mishaps(seed=6)) as proxy:
+        place = make_place(tmp_path, "s3://studies/failing", {**moto.environment, "AWS_ENDPOINT_URL": proxy.endpoint})
+        done = place.run()
+    assert done.status == 0, done.err
+    assert proxy.faults() > 0.05 * len(proxy.requests), describe(proxy.requests)
+    assert place.result("results.csv") == finished[0].result("results.csv")
+    assert place.result("summary.csv") == finished[0].result("summary.csv")
+    assert repeated_calls(place.result("report.html")) > 0
+    assert repeated_calls(finished[0].result("report.html")) == 0
 
 
 def test_a_run_that_is_killed_goes_on_where_it_was(

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,16 +20,19 @@ from stilts_core.engine.backend import Observation
 from stilts_core.engine.driver import Driver, Pace
 from stilts_core.engine.local.launch import LocalRun, local_driver
 from stilts_core.engine.local.placement import LocalPlacement
+from stilts_core.engine.look import look
 from stilts_core.engine.states import State, Status
 from stilts_core.planning.plan import Stage
 from stilts_core.spec.profile import Placement, Retries, StoreSettings
 from stilts_core.storage.attempts import read_outcomes
+from stilts_core.storage.audit import audit
 from stilts_core.storage.base import Store
 from stilts_core.storage.generations import read_head, read_manifest
 from stilts_core.storage.manifest import Manifest, attempt_prefix, manifest_key
 from stilts_core.storage.open import open_store
+from stilts_core.storage.repair import DamagedStageError
 from stilts_core.storage.settings import S3Settings
-from stilts_core.storage.withdraw import REPAIRS
+from stilts_core.storage.withdraw import REPAIRS, withdraw
 
 HOW = ["flipped", "truncated", "lost"]
 
@@ -236,3 +240,21 @@ def test_no_budget_is_charged_for_what_had_been_committed(place: Place) -> None:
     place.damage(parent, "truncated")
     statuses = place.run([parent, *children], application=0)
     assert {status.state for status in statuses.values()} == {State.DONE}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_what_the_doctor_takes_back_is_made_again_though_all_that_follows_is_there(place: Place, how: str) -> None:
+    """Nothing in the study reads it any more, but a person may: the model of an arm, say."""
+    stages = diamond()
+    place.run(stages)
+    wanted, top = results(place.store, stages), stages[0]
+    place.damage(top, how)
+    assert place.run(stages)[top.fingerprint].state is State.REUSED  # nobody has looked
+    (problem,) = [each.problem for each in audit(place.store) if each.problem is not None]
+    assert isinstance(problem, DamagedStageError)
+    assert withdraw(place.store, problem)
+    status = look(place.store, plan_of(stages), time.time())[top.fingerprint]
+    assert (status.state, status.why) == (State.QUEUED, "again: what it had committed was lost or damaged")
+    assert place.run(stages)[top.fingerprint].state is State.DONE
+    assert results(place.store, stages) == wanted
+    assert not [each.problem for each in audit(place.store) if each.problem is not None]

@@ -18,16 +18,39 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10, help="how many schedules")
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first one's number")
     parser.add_argument("--keep", type=Path, help="a folder for what the failing ones leave")
-    parser.add_argument("--training", action="store_true", help="only kills, and only of the trainings")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--training", action="store_true", help="only kills, and only of the trainings")
+    which.add_argument("--damage", action="store_true", help="what has committed is damaged, too")
+    which.add_argument("--sample-study", action="store_true", help="instead, the sample study on S3 that fails")
     options = parser.parse_args()
-    from faults.schedule import schedule_of, training_schedule
+    return sample_study(options.first) if options.sample_study else schedules(options)
+
+
+def sample_study(seed: int) -> int:
+    """The sample study on a store that fails now and then."""
+    from faults.sample_study import try_sample_study
+
+    root = Path(tempfile.mkdtemp(prefix="stilts-faults-"))
+    try:
+        broken = try_sample_study(root, seed)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    for line in broken:
+        print(f"!! {line}")
+    print("BROKEN" if broken else "held: the results are those of a folder, byte for byte")
+    return 1 if broken else 0
+
+
+def schedules(options: argparse.Namespace) -> int:
+    """The small study, once for each seed."""
+    from faults.schedule import damage_schedule, schedule_of, training_schedule
     from faults.trial import try_schedule, undisturbed
     from stilts_core.training.engine import preload
 
-    draw = training_schedule if options.training else schedule_of
+    draw = training_schedule if options.training else damage_schedule if options.damage else schedule_of
     preload(zero_stage=2)
     root = Path(tempfile.mkdtemp(prefix="stilts-faults-"))
-    broken = injected = 0
+    broken = injected = by_reading = by_doctor = 0
     try:
         wanted, effects = undisturbed(root / "undisturbed")
         print(f"undisturbed: {len(wanted)} stages, {len(effects)} effects", flush=True)
@@ -35,6 +58,8 @@ def main() -> int:
             verdict = try_schedule(root / str(seed), draw(seed, effects), wanted)
             broken += bool(verdict.broken)
             injected += len(verdict.injected)
+            by_reading += verdict.by_reading
+            by_doctor += verdict.by_doctor
             print(
                 f"seed {seed}: {'BROKEN' if verdict.broken else 'held'}, {verdict.attempts} attempts, "
                 f"{verdict.resumed} of them resumed, {verdict.rounds} rounds of {verdict.drivers} drivers, "
@@ -52,6 +77,9 @@ def main() -> int:
         f"{options.seeds - broken} of {options.seeds} seeds held, {injected} faults: no manifest lost or doubled, "
         "nothing read in part, the results those of the undisturbed run"
     )
+    if options.damage:
+        print(f"of the damage {by_reading} was found at the next read, {by_doctor} by `stilts doctor --deep`;", end=" ")
+        print("what is left are manifests that were lost, whose stages had not committed any more")
     return 1 if broken else 0
 
 

@@ -14,9 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+import yaml
+
 from faults import small_study
 from faults.injection import install
 from faults.schedule import Fault
+from stilts_core.cli.main import main as stilts
 from stilts_core.engine.backend import Observation
 from stilts_core.engine.driver import Pace
 from stilts_core.engine.environment import stage_environment
@@ -101,8 +104,14 @@ class Quiet:
         print(text, file=sys.stderr, flush=True)
 
 
-def start_driver(folder: Path, store: StoreSettings, faults: tuple[Fault, ...], number: int) -> Child:
-    """A driver whose effects, and those of all that it starts, meet the faults; it ends with 0 when all is done."""
+def start_driver(
+    folder: Path, store: StoreSettings, faults: tuple[Fault, ...], number: int, direct: StoreSettings
+) -> Child:
+    """A driver whose effects, and those of all that it starts, meet the faults; it ends with 0 when all is done.
+
+    Args:
+        direct: the store without faults of its own.
+    """
     pid = os.fork()
     if pid:
         return Child(pid)
@@ -112,8 +121,32 @@ def start_driver(folder: Path, store: StoreSettings, faults: tuple[Fault, ...], 
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.environ.update(stage_environment())
-        install(folder, faults)
+        install(folder, faults, direct, small_study.fingerprints())
         code = _drive(folder, store, number)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def start_doctor(folder: Path, store: StoreSettings, number: int) -> Child:
+    """`stilts doctor --deep --repair` on the store; what it says is in ``doctor-<number>.log``."""
+    profile = folder / "doctor.yaml"
+    spec = {"store": store.model_dump(mode="json", exclude_none=True)}
+    profile.write_text(yaml.safe_dump({"apiVersion": "stilts/v1alpha1", "kind": "Profile", "spec": spec}))
+    pid = os.fork()
+    if pid:
+        return Child(pid)
+    code = 1
+    try:
+        output = os.open(folder / f"doctor-{number}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        install(folder, (), store, {})  # for the record alone
+        code = stilts(["doctor", "--profile", str(profile), "--deep", "--repair"])
     except BaseException:
         traceback.print_exc()
     finally:

@@ -10,20 +10,24 @@ import hashlib
 import json
 import os
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from faults.schedule import Fault, Kind
+from faults.damage import damage, read_record, watch_users
+from faults.schedule import Damage, Fault, Kind
 from stilts_core.engine.driver import Driver
 from stilts_core.engine.local.backend import LocalBackend
 from stilts_core.errors import StorageError
+from stilts_core.spec.profile import StoreSettings
 from stilts_core.storage import folder as folder_store
 from stilts_core.storage.base import Store
 from stilts_core.storage.folder import FolderStore
 from stilts_core.storage.hashing import chunks
+from stilts_core.storage.open import open_store
 from stilts_core.storage.s3 import S3Store
 
 CALLS = ("put", "create", "read", "download", "info", "delete")
@@ -36,6 +40,9 @@ class _Here:
 
     folder = Path()
     faults: tuple[Fault, ...] = ()
+    damages: tuple[Fault, ...] = ()
+    direct = StoreSettings()  # the store without faults of its own
+    stages: Mapping[str, str] = {}  # label → fingerprint
     role = "driver"
     pid = 0
     number = 0
@@ -44,10 +51,22 @@ class _Here:
     spoil: Kind | None = None  # what the write under way will come to
 
 
-def install(folder: Path, faults: tuple[Fault, ...]) -> None:
-    """From here on, this process and what it forks meet these faults, each once."""
-    _Here.folder, _Here.faults, _Here.role, _Here.pid = folder, faults, "driver", os.getpid()
+_unseen = threading.local()  # whether what this thread does is no effect
+
+
+def install(folder: Path, faults: tuple[Fault, ...], direct: StoreSettings, stages: Mapping[str, str]) -> None:
+    """From here on, this process and what it forks meet these faults, each once.
+
+    Args:
+        direct: the store, without faults of its own.
+        stages: label → fingerprint.
+    """
+    _Here.folder, _Here.role, _Here.pid = folder, "driver", os.getpid()
+    _Here.damages = tuple(fault for fault in faults if isinstance(fault.kind, Damage))
+    _Here.faults = tuple(fault for fault in faults if fault not in _Here.damages)
+    _Here.direct, _Here.stages = direct, stages
     (folder / "fired").mkdir(parents=True, exist_ok=True)
+    watch_users(lambda: _Here.folder)
     for kind in (FolderStore, S3Store):
         for name in CALLS:
             setattr(kind, name, _watched(name, getattr(kind, name)))
@@ -78,6 +97,9 @@ def effect(call: str, key: str = "") -> Iterator[None]:
     _Here.number += 1
     due = [fault for fault in _Here.faults if (fault.role, fault.number) == (role, number)]
     note({"role": role, "number": number, "call": call, "key": key})
+    for fault in _Here.damages:
+        if fault.role == role and fault.number <= number:
+            strike(fault, _Here.folder, _Here.direct, _Here.stages, f"{call} {key}".strip())
     for fault in due:
         if not fault.after:
             _strike(fault, call, key)
@@ -87,14 +109,26 @@ def effect(call: str, key: str = "") -> Iterator[None]:
             _strike(fault, call, key)
 
 
-def note(document: dict[str, Any]) -> None:
+def note(document: dict[str, Any], folder: Path | None = None) -> None:
     """Add a line to the record that all processes share."""
     line = json.dumps(document).encode() + b"\n"
-    descriptor = os.open(_Here.folder / "effects.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = os.open((folder or _Here.folder) / "effects.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         os.write(descriptor, line)
     finally:
         os.close(descriptor)
+
+
+def strike(fault: Fault, folder: Path, direct: StoreSettings, stages: Mapping[str, str], where: str = "") -> None:
+    """Damage something, unless that was done or cannot be now; no effect itself."""
+    if (folder / "fired" / fault.name).exists():
+        return
+    _unseen.on = True
+    try:
+        store = open_store(direct.uri or "", direct.s3)
+        damage(folder, store, fault, stages[fault.stage], where, lambda document: note(document, folder))
+    finally:
+        _unseen.on = False
 
 
 def _strike(fault: Fault, call: str, key: str) -> None:
@@ -128,12 +162,13 @@ def _strike(fault: Fault, call: str, key: str) -> None:
 
 def _committed(manifest: str) -> bool:
     """As the record of all processes has it, so that the look is no effect itself."""
-    lines = (_Here.folder / "effects.jsonl").read_text().splitlines()
-    return any(json.loads(line).get("created") == manifest for line in lines)
+    return any(each.get("created") == manifest for each in read_record(_Here.folder))
 
 
 def _watched(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     def watched(store: Store, key: str, *arguments: Any, **options: Any) -> Any:
+        if getattr(_unseen, "on", False):
+            return call(store, key, *arguments, **options)
         with effect(name, key):
             if name in ("put", "create"):
                 source = options.get("source", options.get("data", arguments[0] if arguments else b""))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def _settings(endpoint: str) -> StoreSettings:
     return StoreSettings(uri=f"s3://{BUCKET}/study", s3=S3Settings(endpoint=endpoint, region="us-east-1"))
 
 
-def _rule(seed: int) -> Rule:
+def mishaps(seed: int) -> Rule:
+    """What the proxy does to which request."""
     errors, torn = share(ERRORS, seed), share(TORN, seed + 1)
     slow = share(SLOW, seed + 2)
 
@@ -57,13 +59,24 @@ def _rule(seed: int) -> Rule:
     return rule
 
 
+def describe(requests: Sequence[tuple[Request, Fault | None]]) -> str:
+    """What was made of requests, in words."""
+    count = Counter(fault for _, fault in requests)
+    refused = count[Fault.ERROR_500] + count[Fault.ERROR_503]
+    torn = count[Fault.CUT_REQUEST] + count[Fault.TRUNCATED]
+    return (
+        f"of {len(requests):,} requests {refused} were answered with 500 or 503, {count[Fault.CUT_ANSWER]} not at all, "
+        f"{torn} lost the end of a body, {count[Fault.SLOW]} took long"
+    )
+
+
 def main(upstream: str, seed: str, said: str) -> None:
     """Write the proxy's address, and once the standard input has ended what it did."""
     path = Path(said)
-    with faulty_proxy(upstream, _rule(int(seed))) as proxy:
+    with faulty_proxy(upstream, mishaps(int(seed))) as proxy:
         _write(path, proxy.endpoint)
         sys.stdin.read()
-        _write(path, f"{proxy.endpoint} {proxy.faults()} faults in {len(proxy.requests)} requests")
+        _write(path, f"{proxy.endpoint} {describe(proxy.requests)}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -19,6 +19,18 @@ class Kind(StrEnum):
     CLOCK = "the clock jumps by a day"
     SLEEP = "the attempt sleeps until another one has committed its stage"
 
+
+class Damage(StrEnum):
+    FLIPPED = "a bit of a committed file flips"
+    CUT = "a committed file is cut short"
+    LOST = "a committed file is lost"
+    MANIFEST_FLIPPED = "a bit of the manifest flips"
+    MANIFEST_CUT = "the manifest is cut short"
+    MANIFEST_LOST = "the manifest is lost"
+
+
+END = "the end"
+"""The role of what is damaged when all is done."""
 
 WRITES = frozenset({"put", "create"})
 
@@ -45,17 +57,26 @@ class Fault:
     """A fault at an effect, once.
 
     Attributes:
+        number: of the effect; damage is done there, or at the first one after it at which it can be.
         after: the effect has taken place.
+        stage: whose committed files are damaged.
+        place: which of them, and where in it, from 0 to 1.
     """
 
     name: str
-    kind: Kind
+    kind: Kind | Damage
     role: str
     number: int
     after: bool
     forward: bool = True  # of a clock
+    stage: str = ""
+    place: float = 0.0
 
     def describe(self) -> str:
+        if self.role == END:
+            return f"{self.name}: {self.kind.value}, of {self.stage}, when all is done"
+        if self.stage:
+            return f"{self.name}: {self.kind.value}, of {self.stage}, at effect {self.number} of {self.role} or later"
         when = "after" if self.after else "before"
         return f"{self.name}: {self.kind.value}, {when} effect {self.number} of {self.role}"
 
@@ -108,3 +129,22 @@ def training_schedule(seed: int, effects: Sequence[Effect]) -> Schedule:
         kind = dice.choice([Kind.KILL, Kind.KILL, Kind.KILL_LEADER])
         faults.append(Fault(f"t{seed}.{number}", kind, effect.role, effect.number, dice.random() < 0.5))
     return Schedule(seed, 1, False, tuple(faults))
+
+
+def damage_schedule(seed: int, effects: Sequence[Effect]) -> Schedule:
+    """The seed's schedule, and one to three damages to what has committed, at effects after that or at the end."""
+    base, dice = schedule_of(seed, effects), random.Random(f"damage {seed}")
+    commits = {
+        effect.role: at
+        for at, effect in enumerate(effects)
+        if effect.call == "create" and effect.key.endswith("/manifest.json") and "/resume/" not in effect.key
+    }
+    faults = []
+    for number in range(dice.randint(1, 3)):
+        stage = dice.choice(sorted(commits))
+        later = effects[commits[stage] + 1 :]
+        role = dice.choice([END, *sorted({effect.role for effect in later})])
+        at = 0 if role == END else dice.choice([effect.number for effect in later if effect.role == role])
+        kind = dice.choice(list(Damage))
+        faults.append(Fault(f"d{seed}.{number}", kind, role, at, False, stage=stage, place=dice.random()))
+    return replace(base, faults=(*base.faults, *faults))

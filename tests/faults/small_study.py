@@ -27,7 +27,8 @@ from stilts_core.modeling.feed import Items
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.masking import Vocabulary
 from stilts_core.modeling.model import TaskModel, new_task_model
-from stilts_core.planning.plan import Plan, Stage, StageKind, TokenizerParams, fingerprint
+from stilts_core.planning.params import TokenizerParams
+from stilts_core.planning.plan import Plan, Stage, StageKind, fingerprint
 from stilts_core.stages.context import Progress, StageContext, StageFunction
 from stilts_core.stages.keeping import Journal, parts_of
 from stilts_core.stages.ranked import run_training
@@ -54,6 +55,11 @@ def plan() -> Plan:
         for seed, train in enumerate(trains)
     ]
     return Plan(name="faults", protocol="jiant", data_root="data", study={}, stages=(data, *trains, *ends), cells=())
+
+
+def fingerprints() -> dict[str, str]:
+    """Label → fingerprint."""
+    return {stage.label: stage.fingerprint for stage in plan().stages}
 
 
 def _stage(label: str, kind: StageKind, parents: dict[str, str]) -> Stage:

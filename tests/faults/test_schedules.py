@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from faults.schedule import Effect, Kind, schedule_of, training_schedule
+from faults.schedule import END, Damage, Effect, Kind, damage_schedule, schedule_of, training_schedule
 
 EFFECTS = [
     *(Effect("driver", number, "read") for number in range(5)),
@@ -38,10 +39,34 @@ def test_every_kind_of_fault_comes_up() -> None:
     assert kinds == set(Kind)
 
 
+def test_damage_is_done_beside_the_faults_of_its_number_and_after_a_commit() -> None:
+    effects = [
+        *EFFECTS[:-1],
+        Effect("train-0", 0, "create", "stages/aa/aa/resume/000000003-001-t/manifest.json"),
+        Effect("train-0", 1, "create", "stages/aa/aa/manifest.json"),
+        *EFFECTS[:7],
+        Effect("evaluate-0", 0, "create", "stages/bb/bb/manifest.json"),
+    ]
+    kinds = set()
+    for seed in range(200):
+        schedule, base = damage_schedule(seed, effects), schedule_of(seed, effects)
+        faults = schedule.faults[len(base.faults) :]
+        assert schedule == damage_schedule(seed, effects)
+        assert schedule == replace(base, faults=(*base.faults, *faults))
+        assert 1 <= len(faults) <= 3
+        kinds |= {fault.kind for fault in faults}
+        for fault in faults:
+            later = EFFECTS[:7] if fault.stage == "train-0" else []
+            allowed = {(END, 0), *((effect.role, effect.number) for effect in later)}
+            assert (fault.role, fault.number) in allowed | ({("evaluate-0", 0)} if later else set())
+    assert kinds == set(Damage)
+
+
 @pytest.mark.train
 @pytest.mark.timeout(600)
-def test_the_first_schedules_hold() -> None:
+@pytest.mark.parametrize("options", [["--seeds", "2"], ["--seeds", "1", "--from", "2", "--damage"]])
+def test_the_first_schedules_hold(options: list[str]) -> None:
     pytest.importorskip("deepspeed", reason="the training packages are an extra")
-    command = [sys.executable, "-m", "faults", "--seeds", "2"]
+    command = [sys.executable, "-m", "faults", *options]
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

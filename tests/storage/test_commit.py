@@ -19,10 +19,12 @@ from stilts_core.storage.commit import (
     Outcome,
     commit_stage,
     committed,
+    download_committed,
     list_attempts,
     materialise,
     new_attempt,
     put_log,
+    read_committed,
     read_heartbeat,
     read_log,
     read_manifest,
@@ -33,6 +35,7 @@ from stilts_core.storage.commit import (
 )
 from stilts_core.storage.folder import FolderStore
 from stilts_core.storage.manifest import Attempt, Manifest, attempt_prefix, manifest_key
+from stilts_core.storage.repair import DamagedStageError
 
 STAGE = "ab" * 32
 OTHER = "cd" * 32
@@ -174,7 +177,7 @@ def test_a_broken_manifest_is_named(store: Store, content: bytes, problem: str) 
     for read in (read_manifest, lambda store, fingerprint: committed(store, [fingerprint])):
         with pytest.raises(StorageError, match=f"{STAGE}/manifest.json {problem}") as caught:
             read(store, STAGE)
-        assert "doctor --store URI --deep --repair" in str(caught.value)
+        assert f"doctor --store {store.uri} --deep --repair" in str(caught.value)
 
 
 def test_a_manifest_in_the_wrong_place_is_named(store: Store, out: Path) -> None:
@@ -218,16 +221,31 @@ def damage(store: Store, manifest: Manifest, name: str, how: str) -> None:
 def test_damage_is_found_before_a_file_is_trusted(store: Store, out: Path, tmp_path: Path, how: str) -> None:
     manifest = commit(store, out)
     damage(store, manifest, "encoder/model.safetensors", how)
-    with pytest.raises(StorageError) as caught:
-        materialise(store, manifest, tmp_path / "cache")
-    said = str(caught.value)
-    wanted = manifest.files["encoder/model.safetensors"]
-    assert STAGE[:12] in said
-    assert "train mnli" in said
-    assert "encoder/model.safetensors" in said
-    assert wanted.sha256[:16] in said
-    assert f"{wanted.size:,} bytes" in said
-    assert not list(tmp_path.glob("cache/**/model.safetensors"))
+    name = "encoder/model.safetensors"
+    wanted, target = manifest.files[name], tmp_path / "cache" / "model.safetensors"
+    for read in (
+        lambda: materialise(store, manifest, tmp_path / "cache"),
+        lambda: download_committed(store, manifest, {name: target}),
+        lambda: read_committed(store, manifest, name),
+    ):
+        with pytest.raises(DamagedStageError) as caught:
+            read()
+        said = str(caught.value)
+        assert list(caught.value.found) == [name]
+        assert f"Stage {STAGE[:12]} (train mnli)" in said
+        assert f"{name} should be {wanted.size:,} bytes with SHA-256 {wanted.sha256[:16]}…, but " in said
+        assert " is there.\n  Run `stilts doctor" in said
+        assert not list(tmp_path.glob("cache/**/model.safetensors"))
+
+
+def test_a_file_alone(store: Store, out: Path, tmp_path: Path) -> None:
+    manifest = commit(store, out)
+    for name, content in FILES.items():
+        assert read_committed(store, manifest, name) == content
+        download_committed(store, manifest, {name: tmp_path / "there" / name})
+        assert (tmp_path / "there" / name).read_bytes() == content
+    with pytest.raises(StorageError, match=r"committed no other\.json"):
+        read_committed(store, manifest, "other.json")
 
 
 @pytest.mark.parametrize("how", ["flipped", "truncated", "missing"])

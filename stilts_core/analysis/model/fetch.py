@@ -13,12 +13,11 @@ from typing import Any
 from stilts_core.analysis.model.find import ArmModel
 from stilts_core.catalog.encoders import TOKENIZER_FILES
 from stilts_core.errors import SpecError, StorageError
-from stilts_core.planning.plan import TrainParams
+from stilts_core.planning.params import TrainParams
 from stilts_core.storage.base import Store
+from stilts_core.storage.commit import download_committed, read_committed
 from stilts_core.storage.failures import folder_failure
-from stilts_core.storage.hashing import record_of
-from stilts_core.storage.manifest import Manifest, attempt_prefix
-from stilts_core.storage.parallel import bounded_map
+from stilts_core.storage.manifest import Manifest
 
 CARD = "README.md"
 HEADS = ("heads.safetensors", "heads.json")
@@ -26,7 +25,6 @@ HEADS = ("heads.safetensors", "heads.json")
 
 _ENCODER = "encoder/"
 _OWN = (CARD, "config.json", "model.safetensors", "masked_head.safetensors", *HEADS, *TOKENIZER_FILES)
-_MOVERS = 4  # files at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,8 @@ def find_files(store: Store, model: ArmModel, manifests: Mapping[str, Manifest])
     """The files of a model, and what the card needs of their content.
 
     Raises:
-        StorageError: the stage did not commit an encoder, or a file is not what was committed.
+        DamagedStageError: a file is not what was committed.
+        StorageError: the stage did not commit an encoder, or the store cannot be read.
     """
     manifest = manifests[model.made_by.fingerprint]
     keys = {name.removeprefix(_ENCODER): name for name in manifest.files if name.startswith(_ENCODER)}
@@ -89,23 +88,16 @@ def fetch(store: Store, manifest: Manifest, files: ModelFiles, card: str, folder
         The files of the model.
 
     Raises:
-        StorageError: a file is missing or not what was committed, or the folder cannot be written; then nothing in
-            the folder has changed.
+        DamagedStageError: files are missing or not what was committed; then nothing in the folder has changed.
+        StorageError: the store cannot be read, or the folder cannot be written.
     """
-    prefix = attempt_prefix(manifest.fingerprint, manifest.attempt)
     place: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Beside it, so that moving a file there is no copy.
         place = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         made = place
-
-        def bring(item: tuple[str, str]) -> None:
-            name, key = item
-            record = manifest.files[key]
-            store.download(prefix + key, made / name, sha256=record.sha256, size=record.size)
-
-        bounded_map(bring, sorted(files.keys.items()), _MOVERS)
+        download_committed(store, manifest, {key: made / name for name, key in files.keys.items()})
         (made / CARD).write_text(card, encoding="utf-8")
         folder.mkdir(exist_ok=True)
         names = [*sorted(files.keys), CARD]
@@ -133,9 +125,5 @@ def _labels(store: Store, model: ArmModel, manifests: Mapping[str, Manifest]) ->
 
 
 def _read_json(store: Store, manifest: Manifest, name: str) -> dict[str, Any]:
-    key = attempt_prefix(manifest.fingerprint, manifest.attempt) + name
-    content = store.read(key)
-    if record_of(content) != manifest.files[name]:
-        raise StorageError(f"{store.uri}/{key} is not what was committed.")
-    found: dict[str, Any] = json.loads(content)
+    found: dict[str, Any] = json.loads(read_committed(store, manifest, name))
     return found

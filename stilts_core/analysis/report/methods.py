@@ -15,7 +15,7 @@ from stilts_core.analysis.scores import Scores
 from stilts_core.catalog.bibliography import bibliography
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.model import digest
-from stilts_core.planning.plan import EncoderSource
+from stilts_core.planning.params import EncoderSource
 
 _CITED = re.compile(r" ?⟦([a-z0-9;-]+)⟧")
 SHOWN = 16

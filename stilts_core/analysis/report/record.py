@@ -15,7 +15,8 @@ from stilts_core.analysis.report.columns import Field, label, table
 from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.scores import TargetScores
 from stilts_core.catalog.models import Hyper, Language
-from stilts_core.planning.plan import DataFile, EncoderSource, EvaluateParams, StageKind, TrainParams
+from stilts_core.planning.params import EncoderSource, EvaluateParams, TrainParams
+from stilts_core.planning.plan import DataFile, StageKind
 
 SHOWN_DIGEST = 12
 

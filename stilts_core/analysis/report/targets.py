@@ -29,7 +29,7 @@ from stilts_core.analysis.scores import Scores, TargetScores
 from stilts_core.analysis.summary import ENGLISH, Spread, Summary, baseline_of
 from stilts_core.analysis.table import SCORE
 from stilts_core.analysis.tables import LanguageCell, StateCurve, language_cells, state_curves
-from stilts_core.planning.plan import EvaluateParams
+from stilts_core.planning.params import EvaluateParams
 from stilts_core.spec.study import BASELINE
 
 Grid = dict[tuple[int, int], list[LanguageCell]]

@@ -38,7 +38,7 @@ from stilts_core.planning.plan import Plan
 from stilts_core.spec.profile import Placement
 from stilts_core.stages.snapshot import Phase
 from stilts_core.storage.base import Store
-from stilts_core.storage.commit import read_manifests
+from stilts_core.storage.generations import manifests_of, read_heads
 from stilts_core.storage.manifest import Attempt, Manifest
 from stilts_core.storage.parallel import bounded_map
 
@@ -81,7 +81,8 @@ def look(cluster: Cluster, store: Store, plan: Plan, anchor: str, placement: Pla
     found = cluster.get(CONFIG_MAPS, anchor)
     uid = str(found["metadata"]["uid"]) if found else ""
     objects = list_objects(cluster, plan.digest(), placement)
-    manifests = read_manifests(store, graph.order)
+    heads = read_heads(store, graph.order)
+    manifests = manifests_of(store, heads)
     lost_after = float(placement.kubernetes.lost_node_seconds)
     first = observe(objects, graph.order, {}, lost_after=lost_after, now=now)
     records = _records(store, [seen for seen in first if seen.key[0] not in manifests])
@@ -102,7 +103,8 @@ def look(cluster: Cluster, store: Store, plan: Plan, anchor: str, placement: Pla
         for each in _merged(pasts, seen)
         if each.phase is not Phase.ENDED or each.attempt > pardoned.get(each.fingerprint, 0)
     ]
-    decision = decide(graph, manifests.keys(), observations, limits_of(placement), now)
+    withdrawn = {head.fingerprint: len(head.withdrawn) for head in heads}
+    decision = decide(graph, manifests.keys(), observations, limits_of(placement), now, withdrawn=withdrawn)
     driver = _driver(cluster, found, objects) if found else Status(State.CANCELLED, _NOT_THERE)
     statuses = dict(decision.statuses)
     for action in decision.actions:
