@@ -41,7 +41,7 @@ RUN /opt/tools/bin/hatchling build --target wheel --directory /wheel \
 
 
 FROM base AS light
-COPY requirements/light.txt /opt/locked/
+COPY requirements/light.txt containers/unused-light.txt /opt/locked/
 RUN --mount=type=secret,id=index --mount=type=secret,id=ca sh /opt/locked/packages.sh /opt/stilts light.txt
 COPY --from=code /code /opt/stilts
 USER 65532:65532

@@ -140,7 +140,7 @@ bench-cluster: cluster-up ## what a driver of 500 stages costs a cluster, and ho
 
 .PHONY: bench-coverage
 bench-coverage: $(VENV)/.dev ## how often the intervals hold the truth in 1,000 simulated studies of each design (minutes)
-	@PYTHONPATH=tests $(BIN)/python benchmarks/coverage.py
+	@PYTHONPATH=tests $(BIN)/python benchmarks/coverage.py $(OPTIONS)
 
 .PHONY: bench-bootstrap
 bench-bootstrap: $(VENV)/.dev ## how long 10,000 draws over 40 languages, 5,000 examples and 5 seeds take

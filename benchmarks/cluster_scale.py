@@ -41,7 +41,8 @@ from stilts_core.engine.kubernetes.refusals import ExpiredError
 from stilts_core.engine.kubernetes.render import StudySource, Submission, render_submission
 from stilts_core.engine.states import GOOD
 from stilts_core.errors import ClusterError
-from stilts_core.planning.plan import Plan, Stage, StageKind, TokenizerParams, fingerprint
+from stilts_core.planning.params import TokenizerParams
+from stilts_core.planning.plan import Plan, Stage, StageKind, fingerprint
 from stilts_core.spec.profile import Placement
 from stilts_core.storage.attempts import parse_attempt
 from stilts_core.storage.base import Store

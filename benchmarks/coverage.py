@@ -34,6 +34,9 @@ DESIGNS = {
     "3 seeds, parallel": Design(seeds=3, parallel=True, languages=6),
     "5 seeds, parallel": Design(seeds=5, parallel=True, languages=6),
     "5 seeds, counts": Design(seeds=5, counts=True),
+    "2 seeds, gains by example": Design(seeds=2, by_example_gain=0.8),
+    "3 seeds, gains by example": Design(seeds=3, by_example_gain=0.8),
+    "5 seeds, gains by example": Design(seeds=5, by_example_gain=0.8),
     "5 seeds, no gain": Design(seeds=5, gain=0.0, by_seed=0.0),
 }
 LANGUAGES = {

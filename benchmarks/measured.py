@@ -13,19 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from stilts_core.catalog.models import Head, Hyper, Metric
-from stilts_core.planning.plan import (
+from stilts_core.planning.params import (
     UNCAPPED,
-    DataFile,
     EncoderSource,
     EvaluateParams,
     Params,
-    Stage,
-    StageKind,
     TaskParams,
     TrainParams,
     TrainTask,
-    fingerprint,
 )
+from stilts_core.planning.plan import DataFile, Stage, StageKind, fingerprint
 from stilts_core.stages.context import Resources, StageContext
 from stilts_core.stages.registry import stage_function
 

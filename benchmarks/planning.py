@@ -14,7 +14,7 @@ import time
 
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.planning.expand import make_plan
-from stilts_core.planning.plan import EncoderSource
+from stilts_core.planning.params import EncoderSource
 from stilts_core.spec.study import Study
 
 CURRICULUM_TASKS = ("mnli", "squad_v1", "squad_v2", "hellaswag")

@@ -25,7 +25,8 @@ from stilts_core.engine.backend import Observation
 from stilts_core.engine.local.launch import LocalRun, local_driver
 from stilts_core.engine.local.placement import LocalPlacement
 from stilts_core.engine.states import State, Status
-from stilts_core.planning.plan import Plan, Stage, StageKind, TokenizerParams, fingerprint
+from stilts_core.planning.params import TokenizerParams
+from stilts_core.planning.plan import Plan, Stage, StageKind, fingerprint
 from stilts_core.spec.profile import Placement, StoreSettings
 from stilts_core.stages import registry
 from stilts_core.stages.context import StageContext, StageFunction

@@ -2,6 +2,7 @@
 # Runs in the image build: installs locked packages into a virtual environment, compiled, without what no stage uses.
 # usage: packages.sh VENV LOCKED...     LOCKED: names of the lock files beside this script
 #
+# What nothing uses is listed in unused.txt, what the image of one LOCKED does not use in unused-LOCKED.
 # The host's package index settings and certificates are mounted for this one command, and nothing of them is kept.
 set -eu
 locked=$(dirname "$0")
@@ -42,9 +43,13 @@ touch "$work/before"
 PYTHONPATH=$(site "$work/tools") install "$venv/bin/python" "$@"
 
 cd "$(site "$venv")"
-grep -v '^#' "$locked/unused.txt" | while read -r pattern; do
-    # shellcheck disable=SC2086  # patterns are to be expanded
-    rm -rf $pattern
+for list in unused.txt "$@"; do
+    [ "$list" = unused.txt ] || list=unused-$list
+    [ -e "$locked/$list" ] || continue
+    grep -v '^#' "$locked/$list" | while read -r pattern; do
+        # shellcheck disable=SC2086  # patterns are to be expanded
+        rm -rf $pattern
+    done
 done
 # Only what is new here, so that no layer repeats another. Some packages ship files for other versions of Python: no error.
 find . -name '*.py' -cnewer "$work/before" | compile -q -i - || :

@@ -9,19 +9,8 @@ import numpy as np
 
 from stilts_core.catalog.models import Head, Hyper, Metric
 from stilts_core.model import digest
-from stilts_core.planning.plan import (
-    KIND_VERSIONS,
-    Cell,
-    DataFile,
-    EncoderSource,
-    EvaluateParams,
-    Plan,
-    Stage,
-    StageKind,
-    TrainParams,
-    TrainTask,
-    fingerprint,
-)
+from stilts_core.planning.params import EncoderSource, EvaluateParams, TrainParams, TrainTask
+from stilts_core.planning.plan import KIND_VERSIONS, Cell, DataFile, Plan, Stage, StageKind, fingerprint
 from stilts_core.storage.manifest import Attempt, Manifest
 
 Entry = dict[str, Any]

@@ -1,4 +1,4 @@
-"""A proxy on the loopback address that passes HTTP requests on to a server, except where it misbehaves."""
+"""A proxy that passes HTTP requests on to a server, except where it misbehaves."""
 
 from __future__ import annotations
 
@@ -87,8 +87,20 @@ class Proxy:
 
 
 @contextmanager
-def faulty_proxy(upstream: str, rule: Rule, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
-    """A proxy before the server at ``upstream``, which also takes requests as a forward proxy."""
+def faulty_proxy(
+    upstream: str,
+    rule: Rule,
+    tls: ssl.SSLContext | None = None,
+    *,
+    host: str = "localhost",
+    before: Callable[[Request], None] = lambda request: None,
+) -> Iterator[Proxy]:
+    """A proxy before the server at ``upstream``, which also takes requests as a forward proxy.
+
+    Args:
+        host: where it listens.
+        before: is called with each request that has come whole, before the server sees it; it may take its time.
+    """
     lock, closing = threading.Lock(), threading.Event()
 
     class Handler(_Handler):
@@ -97,14 +109,18 @@ def faulty_proxy(upstream: str, rule: Rule, tls: ssl.SSLContext | None = None) -
                 request = Request(len(proxy.requests), self.command, self.path)
                 fault = rule(request)
                 proxy.requests.append((request, fault))
+                self.request_here = request
                 return fault
+
+        def linger(self) -> None:
+            before(self.request_here)
 
     Handler.upstream = urlsplit(upstream).netloc
     Handler.closing = closing
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = _Server((host, 0), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    proxy = Proxy(f"{'https' if tls else 'http'}://localhost:{server.server_port}")
+    proxy = Proxy(f"{'https' if tls else 'http'}://{host}:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -133,6 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
     def decide(self) -> Fault | None:
         raise NotImplementedError
 
+    def linger(self) -> None:
+        raise NotImplementedError
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base's name)
         pass
 
@@ -143,6 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.read(size // 2)
             return self.cut()
         body = self.rfile.read(size)
+        self.linger()
         if fault is Fault.ERROR_500:
             return self.answer(500, [], b"<Error><Code>InternalError</Code><Message>no</Message></Error>")
         if fault is Fault.ERROR_503:

@@ -1,7 +1,7 @@
 """Studies with effects that are known: outcomes of a probit model with seeds, examples and languages as random factors.
 
 An answer is right when μ + a_seed + b_example + noise > 0, all normal; so the true score of an arm is 100 Φ(μ / √(1 +
-σ_a² + σ_b²)), and the true gain the difference of two of them.
+σ_a² + σ_b²)), and the true gain the difference of two of them. Languages and examples can have gains of their own.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Design:
         gain: of the arm over the baseline on the latent scale.
         by_seed: σ of a run; runs of both arms vary on their own.
         by_example: σ of an example, common to all runs.
+        by_example_gain: σ of an example's own gain on the latent scale, common to the arm's runs.
         by_language: σ of a language's own gain on the latent scale: languages are a sample.
         counts: outcomes are counts whose score is a ratio, as of tagging.
     """
@@ -34,6 +35,7 @@ class Design:
     gain: float = 0.1
     by_seed: float = 0.05
     by_example: float = 0.7
+    by_example_gain: float = 0.0
     by_language: float = 0.0
     level: float = 0.6
     counts: bool = False
@@ -42,7 +44,7 @@ class Design:
     def truth(self) -> float:
         """The gain in points, over all seeds, examples and languages."""
         spread = np.sqrt(1 + self.by_seed**2 + self.by_example**2)
-        of_arm = np.sqrt(spread**2 + self.by_language**2)
+        of_arm = np.sqrt(spread**2 + self.by_language**2 + self.by_example_gain**2)
         return float(100 * (ndtr((self.level + self.gain) / of_arm) - ndtr(self.level / spread)))
 
     @property
@@ -61,6 +63,9 @@ def simulate(design: Design, random: np.random.Generator) -> Sample:
         latent += random.normal(0, design.by_example, (design.examples, 1, 1))
     else:
         latent += random.normal(0, design.by_example, (design.examples, design.languages, 1))
+    if design.by_example_gain:
+        languages = 1 if design.parallel else design.languages
+        latent[:, :, design.seeds :] += random.normal(0, design.by_example_gain, (design.examples, languages, 1))
     sizes = random.integers(1, 6, (design.examples, design.languages, 1)) if design.counts else np.array(1)
     probability = ndtr(latent)
     numerator = random.binomial(sizes, probability).astype(np.float64) if design.counts else None

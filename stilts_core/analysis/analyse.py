@@ -17,7 +17,8 @@ from stilts_core.analysis.questions import answers
 from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import render_page, words
 from stilts_core.analysis.report.answer import answer
-from stilts_core.analysis.report.blocks import Block, Cell, Column, Page, Points, Section, Table, Text
+from stilts_core.analysis.report.blocks import Block, Cell, Page, Points, Section, Text
+from stilts_core.analysis.report.columns import Field, files_of, label, table
 from stilts_core.analysis.report.evidence import evidence_sections
 from stilts_core.analysis.report.figures import definitions
 from stilts_core.analysis.report.methods import Methods, methods
@@ -26,7 +27,7 @@ from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.statistics.results import Interval
 from stilts_core.analysis.summary import ALL_TARGETS, Summary, summarise
-from stilts_core.analysis.table import csv_bytes, rounded
+from stilts_core.analysis.table import rounded
 from stilts_core.catalog.bibliography import Entry, to_bibtex
 from stilts_core.catalog.load import load_catalogue
 
@@ -79,16 +80,11 @@ def files(found: Analysis, formats: Sequence[str] = ()) -> dict[str, bytes]:
         formats: in which to have the tables beside, of `typeset.FORMATS`.
     """
     made = page(found)
-    question_tables = {
-        f"tables/{table.name}.csv": csv_bytes(table.header, table.records)
-        for question in found.questions
-        for table in question.tables
-    }
     return {
         "summary.csv": summary.to_csv(found.scores, found.summary, found.evidence.gains),
         "tables/languages.csv": tables.languages_csv(found.scores),
         **{name: data for name, data in evidence_files(found.evidence, ()).items() if name not in OF_STUDIES},
-        **question_tables,
+        **files_of(table for question in found.questions for table in question.tables),
         **typeset(made, formats, methods_of_table(found)),
         "references.bib": to_bibtex(cited_by_table(found)).encode(),
         "report.html": render_page(made).encode(),
@@ -149,28 +145,30 @@ def page(found: Analysis) -> Page:
 
 
 def means_section(found: Analysis, names: TableNames) -> Section:
+    scores = found.scores
     by_arm: dict[tuple[str, str], list[Summary]] = {}
     for row in found.summary:
-        scores = found.scores
         if scores.asks_for(scores.encoders.index(row.encoder), scores.curricula.index(row.curriculum)):
             by_arm.setdefault((row.encoder, row.curriculum), []).append(row)
-    heads = [names.short_target(target.target) for target in found.scores.targets]
+    heads = [names.short_target(target.target) for target in scores.targets]
     if len(heads) > 1:
         heads.append("Mean")
-    rows = [
-        (
-            Cell(names.arm(*arm), mark=names.key(arm[1])),
-            *(Cell(words.score(row.score.mean), sub=_spread(row), title=row.note) for row in mine),
-        )
-        for arm, mine in by_arm.items()
-    ]
-    table = Table(
-        caption="Mean over the languages of each target, percent, with the standard deviation over distinct runs.",
-        columns=(Column("Arm", numeric=False), *map(Column, heads)),
-        rows=tuple(rows),
+
+    def mean(place: int) -> Field[tuple[str, str]]:
+        return Field(heads[place], lambda arm: _mean_cell(by_arm[arm][place]))
+
+    means = table(
+        "Mean over the languages of each target, percent, with the standard deviation over distinct runs.",
+        by_arm,
+        label("Arm", lambda arm: Cell(names.arm(*arm), mark=names.key(arm[1]))),
+        *map(mean, range(len(heads))),
         source="summary.csv",
     )
-    return Section("means", "Mean scores", (table,))
+    return Section("means", "Mean scores", (means,))
+
+
+def _mean_cell(row: Summary) -> Cell:
+    return Cell(words.score(row.score.mean), sub=_spread(row), title=row.note)
 
 
 def _spread(row: Summary) -> str:

@@ -7,16 +7,15 @@ from collections.abc import Iterable
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.catalog.bibliography import Entry, bibliography, own_entry
 from stilts_core.catalog.load import Catalogue
-from stilts_core.planning.plan import (
+from stilts_core.planning.params import (
     EncoderSource,
     EvaluateParams,
-    Plan,
     PretrainParams,
-    Stage,
     TaskParams,
     TextParams,
     TrainParams,
 )
+from stilts_core.planning.plan import Plan, Stage
 
 ALWAYS_COMPUTED_WITH = ("numpy", "scipy")
 

@@ -24,13 +24,15 @@ from stilts_core.analysis.questions import answers
 from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import render_page
 from stilts_core.analysis.report.blocks import Notice, Page
+from stilts_core.analysis.report.columns import files_of
 from stilts_core.analysis.report.methods import methods_of_study
 from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.report.page import build_page
 from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
-from stilts_core.analysis.table import ResultRow, csv_bytes
+from stilts_core.analysis.table import ResultRow
 from stilts_core.analysis.table_files import to_csv, to_parquet
+from stilts_core.analysis.uncollected import uncollected
 from stilts_core.catalog.bibliography import to_bibtex
 from stilts_core.planning.plan import Plan
 from stilts_core.storage.base import Store
@@ -57,6 +59,7 @@ def read(store: Store, plan: Plan, gaps: Mapping[str, str] | None = None) -> Col
     return replace(gather(plan, manifests, gaps, samples, costs), imports=read_imports(store, plan.name))
 
 
+@uncollected()
 def files(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]:
     """The collector's files by name.
 
@@ -80,11 +83,7 @@ def files(collected: Collected, formats: Sequence[str] = ()) -> dict[str, bytes]
         "tables/states.csv": tables.states_csv(collected.scores, collected.frame),
         "tables/missing.csv": tables.missing_csv(collected.gaps),
         **evidence_files(collected.evidence, collected.beside),
-        **{
-            f"tables/{one.name}.csv": csv_bytes(one.header, one.records)
-            for question in questions
-            for one in question.tables
-        },
+        **files_of(one for question in questions for one in question.tables),
         **typeset(page, formats, methods_of_study(collected, names) if formats else None),
         "references.bib": references(collected, names),
         "report.html": render_page(page).encode(),

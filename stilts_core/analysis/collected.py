@@ -15,8 +15,10 @@ from stilts_core.analysis.outcomes import SampleOf, no_samples
 from stilts_core.analysis.reference import Beside, beside
 from stilts_core.analysis.rows import LanguageResult, language_notes, language_results, reading_rows, result_frame
 from stilts_core.analysis.scores import Scores, scores_of
+from stilts_core.analysis.stage_rows import stage_rows
 from stilts_core.analysis.summary import Summary, summarise
 from stilts_core.analysis.table import ResultRow
+from stilts_core.analysis.uncollected import uncollected
 from stilts_core.catalog.published import resolved
 from stilts_core.planning.plan import Plan, StageKind
 from stilts_core.spec.study import Study
@@ -60,6 +62,7 @@ Costs = Callable[[Mapping[str, Manifest]], tuple[ResultRow, ...]]
 """From manifests to the rows of what forward passes cost."""
 
 
+@uncollected()
 def gather(
     plan: Plan,
     manifests: Mapping[str, Manifest],
@@ -80,12 +83,12 @@ def gather(
     evaluated = [stage.fingerprint for stage in plan.stages if stage.kind is StageKind.EVALUATE]
     results = {name: language_results(mine[name]) for name in evaluated if name in mine}
     notes = {name: language_notes(mine[name]) for name in evaluated if name in mine}
-    others = (*reading_rows(plan, mine), *(costs(mine) if costs else ()))
+    study = _study(plan)
+    others = (*stage_rows(plan, study, mine), *reading_rows(plan, mine), *(costs(mine) if costs else ()))
     frame = result_frame(plan, results)
     if others:
         frame = concatenated([frame, frame_of(others)])
     scores = scores_of(plan.name, plan.protocol, plan.cells, frame)
-    study = _study(plan)
     tasks = {cell.target: cell.task or cell.target for cell in plan.cells}
     sample_of = samples(mine, scores, tasks) if samples else no_samples
     evidence = find_evidence(scores, sample_of, study.spec.claims if study else ())

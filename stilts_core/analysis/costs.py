@@ -27,7 +27,8 @@ from stilts_core.analysis.statistics.resampling import stream
 from stilts_core.analysis.statistics.results import LEVEL, Array, Floats
 from stilts_core.analysis.table import ResultRow
 from stilts_core.errors import DataError
-from stilts_core.planning.plan import BLOCKS_FILE, COSTS_FILE, TIMINGS_FILE, Measurement, Plan
+from stilts_core.planning.params import BLOCKS_FILE, COSTS_FILE, TIMINGS_FILE
+from stilts_core.planning.plan import Measurement, Plan
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import read_committed
 from stilts_core.storage.manifest import Manifest

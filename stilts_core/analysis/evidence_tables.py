@@ -4,133 +4,109 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from stilts_core.analysis.claims import Comparison, Verdict
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.reference import Beside
-from stilts_core.analysis.statistics.results import Interval
-from stilts_core.analysis.table import csv_bytes, rounded
-
-_GAIN_COLUMNS = (
-    *("encoder", "curriculum", "target", "gain", "low", "high", "se", "df", "p", "p_adjusted", "family", "correction"),
-    *("basis", "pairs", "deviation", "detectable", "error_reduction", "epsilon_min"),
-    *("general_low", "general_high", "wilcoxon_p", "english", "english_low", "english_high"),
-    *("others", "others_low", "others_high", "gap_change", "gap_change_low", "gap_change_high"),
-)
-_CLAIM_COLUMNS = (
-    *("claim", "encoder", "says", "source", "status", "answer", "decides"),
-    *("curriculum", "target", "gain", "low", "high", "level", "comparison", "pairs"),
-)
+from stilts_core.analysis.report.columns import csv_table, files_of, interval_columns
 
 
 def evidence_files(evidence: Evidence, beside: Sequence[Beside]) -> dict[str, bytes]:
     """The tables by name; one without rows has its header alone."""
-    found: dict[str, tuple[Sequence[str], Sequence[Sequence[object]]]] = {
-        "tables/gains.csv": (_GAIN_COLUMNS, list(_gains(evidence))),
-        "tables/best.csv": (
-            ("encoder", "target", "chosen", "gain", "low", "high", "oracle", "oracle_gap", "candidates", "chosen_by"),
-            [
-                (
-                    b.encoder,
-                    b.target,
-                    b.chosen,
-                    *_ends(b.interval),
-                    b.oracle,
-                    rounded(b.oracle_gap),
-                    b.candidates,
-                    b.basis,
-                )
-                for b in evidence.best
-            ],
-        ),
-        "tables/claims.csv": (
-            _CLAIM_COLUMNS,
-            list(_claims(evidence)),
-        ),
-        "tables/wrong_runs.csv": (
-            ("encoder", "curriculum", "target", "seed", "kind", "score", "usual", "languages", "of"),
-            [
-                (
-                    w.encoder,
-                    w.curriculum,
-                    w.target,
-                    w.seed,
-                    w.kind,
-                    rounded(w.score),
-                    rounded(w.usual),
-                    w.languages,
-                    w.of,
-                )
-                for w in evidence.wrong
-            ],
-        ),
-        "tables/reference.csv": (
-            ("table", "row", "status", "source", "target", "metric", "published", "study", "difference"),
-            [
-                (
-                    b.table,
-                    b.row,
-                    b.status,
-                    b.source,
-                    b.target,
-                    b.metric,
-                    b.published,
-                    rounded(b.own),
-                    rounded(b.difference),
-                )
-                for b in beside
-            ],
-        ),
-    }
-    return {name: csv_bytes(header, records) for name, (header, records) in found.items()}
+    gains = csv_table(
+        "gains",
+        evidence.gains,
+        {
+            "encoder": lambda g: g.encoder,
+            "curriculum": lambda g: g.curriculum,
+            "target": lambda g: g.target,
+            **interval_columns(lambda g: g.interval, ("gain", "low", "high")),
+            "se": lambda g: g.interval.se,
+            "df": lambda g: g.interval.df,
+            "p": lambda g: g.interval.p,
+            "p_adjusted": lambda g: g.adjusted,
+            "family": lambda g: g.family,
+            "correction": lambda g: g.correction,
+            "basis": lambda g: g.interval.basis,
+            "pairs": lambda g: len(g.pairs),
+            "deviation": lambda g: g.deviation,
+            "detectable": lambda g: g.detectable,
+            "error_reduction": lambda g: g.error_reduction,
+            "epsilon_min": lambda g: g.order.minimum if g.order else None,
+            "general_low": lambda g: g.general.low if g.general else None,
+            "general_high": lambda g: g.general.high if g.general else None,
+            "wilcoxon_p": lambda g: g.by_language.p if g.by_language else None,
+            **interval_columns(lambda g: g.english, ("english", "english_low", "english_high")),
+            **interval_columns(lambda g: g.others, ("others", "others_low", "others_high")),
+            **interval_columns(lambda g: g.gap, ("gap_change", "gap_change_low", "gap_change_high")),
+        },
+    )
+    best = csv_table(
+        "best",
+        evidence.best,
+        {
+            "encoder": lambda b: b.encoder,
+            "target": lambda b: b.target,
+            "chosen": lambda b: b.chosen,
+            **interval_columns(lambda b: b.interval, ("gain", "low", "high")),
+            "oracle": lambda b: b.oracle,
+            "oracle_gap": lambda b: b.oracle_gap,
+            "candidates": lambda b: b.candidates,
+            "chosen_by": lambda b: b.basis,
+        },
+    )
+    claims = csv_table(
+        "claims",
+        _compared(evidence.verdicts),
+        {
+            "claim": lambda c: c[0].claim.name,
+            "encoder": lambda c: c[0].encoder,
+            "says": lambda c: c[0].claim.says,
+            "source": lambda c: c[0].claim.source,
+            "status": lambda c: c[0].claim.status,
+            "answer": lambda c: c[0].answer.value,
+            "decides": lambda c: c[0].decides,
+            "curriculum": lambda c: c[1].curriculum if c[1] else None,
+            "target": lambda c: c[1].target if c[1] else None,
+            **interval_columns(lambda c: c[1].interval if c[1] else None, ("gain", "low", "high")),
+            "level": lambda c: c[1].interval.level if c[1] and c[1].interval else None,
+            "comparison": lambda c: c[1].answer.value if c[1] else None,
+            "pairs": lambda c: c[1].seeds if c[1] else None,
+        },
+    )
+    wrong = csv_table(
+        "wrong_runs",
+        evidence.wrong,
+        {
+            "encoder": lambda w: w.encoder,
+            "curriculum": lambda w: w.curriculum,
+            "target": lambda w: w.target,
+            "seed": lambda w: w.seed,
+            "kind": lambda w: w.kind,
+            "score": lambda w: w.score,
+            "usual": lambda w: w.usual,
+            "languages": lambda w: w.languages,
+            "of": lambda w: w.of,
+        },
+    )
+    reference = csv_table(
+        "reference",
+        beside,
+        {
+            "table": lambda b: b.table,
+            "row": lambda b: b.row,
+            "status": lambda b: b.status,
+            "source": lambda b: b.source,
+            "target": lambda b: b.target,
+            "metric": lambda b: b.metric,
+            "published": lambda b: b.published,
+            "study": lambda b: b.own,
+            "difference": lambda b: b.difference,
+        },
+    )
+    return files_of((gains, best, claims, wrong, reference))
 
 
-def _ends(interval: Interval | None) -> tuple[float | None, float | None, float | None]:
-    if interval is None:
-        return None, None, None
-    return rounded(interval.estimate), rounded(interval.low), rounded(interval.high)
-
-
-def _gains(evidence: Evidence) -> Iterator[Sequence[object]]:
-    for gain in evidence.gains:
-        one = gain.interval
-        yield (
-            gain.encoder,
-            gain.curriculum,
-            gain.target,
-            *_ends(one),
-            rounded(one.se),
-            rounded(one.df),
-            rounded(one.p),
-            rounded(gain.adjusted),
-            gain.family,
-            gain.correction,
-            one.basis,
-            len(gain.pairs),
-            rounded(gain.deviation),
-            rounded(gain.detectable),
-            rounded(gain.error_reduction),
-            rounded(gain.order.minimum) if gain.order else None,
-            *_ends(gain.general)[1:],
-            rounded(gain.by_language.p) if gain.by_language else None,
-            *_ends(gain.english),
-            *_ends(gain.others),
-            *_ends(gain.gap),
-        )
-
-
-def _claims(evidence: Evidence) -> Iterator[Sequence[object]]:
-    for verdict in evidence.verdicts:
-        claim = verdict.claim
-        said = (
-            claim.name,
-            verdict.encoder,
-            claim.says,
-            claim.source,
-            claim.status,
-            verdict.answer.value,
-            verdict.decides,
-        )
-        for one in verdict.comparisons:
-            level = None if one.interval is None else rounded(one.interval.level)
-            yield (*said, one.curriculum, one.target, *_ends(one.interval), level, one.answer.value, one.seeds)
-        if not verdict.comparisons:
-            yield (*said, *(None,) * 8)
+def _compared(verdicts: Sequence[Verdict]) -> Iterator[tuple[Verdict, Comparison | None]]:
+    """Each comparison of each claim; a claim without any once."""
+    for verdict in verdicts:
+        yield from ((verdict, one) for one in verdict.comparisons or (None,))

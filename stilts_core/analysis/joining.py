@@ -21,7 +21,6 @@ from stilts_core.analysis.report.answer import answer
 from stilts_core.analysis.report.blocks import (
     Block,
     Cell,
-    Column,
     DotPlot,
     Fold,
     Notice,
@@ -33,11 +32,12 @@ from stilts_core.analysis.report.blocks import (
     Table,
     Text,
 )
+from stilts_core.analysis.report.columns import files_of, label, table
 from stilts_core.analysis.report.evidence import evidence_sections
 from stilts_core.analysis.report.figures import definitions
 from stilts_core.analysis.report.methods import SHOWN, Methods, methods
 from stilts_core.analysis.report.names import Names, TableNames
-from stilts_core.analysis.report.targets import language_blocks
+from stilts_core.analysis.report.targets import language_blocks, language_grid
 from stilts_core.analysis.report.typeset import typeset
 from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.summary import summarise
@@ -131,32 +131,27 @@ def _path(name: str, number: int) -> str:
 
 
 def _members_section(group: Group, anchor: str, under: str) -> Section:
-    rows = tuple(
-        (
-            Cell(member.name, flag="‡" if member.imported else ""),
-            Cell("imported" if member.imported else "study"),
-            Cell(member.note),
-            Cell(member.origin or words.NOTHING),
-        )
-        for member in group.members
-    )
-    table = Table(
-        caption=f"What is joined, under the protocol {group.protocol or 'that is not stated'}."
+    shown = table(
+        f"What is joined, under the protocol {group.protocol or 'that is not stated'}."
         + (MARKED if any(member.imported for member in group.members) else ""),
-        columns=tuple(Column(head, numeric=False) for head in ("Name", "Kind", "What there is", "Source")),
-        rows=rows,
+        group.members,
+        label("Name", lambda m: Cell(m.name, flag="‡" if m.imported else "")),
+        label("Kind", lambda m: "imported" if m.imported else "study"),
+        label("What there is", lambda m: m.note),
+        label("Source", lambda m: m.origin or words.NOTHING),
         css="prose",
     )
-    return Section(anchor, "What is joined" + under, (table, *map(Text, group.notes)))
+    return Section(anchor, "What is joined" + under, (shown, *map(Text, group.notes)))
 
 
 def _targets_section(scores: Scores, names: TableNames) -> Section:
-    parts = tuple(
-        Part(f"target-{place}", names.target(target.target), blocks)
-        for place, target in enumerate(scores.targets)
-        if (blocks := tuple(b for e in range(len(scores.encoders)) for b in language_blocks(scores, names, target, e)))
-    )
-    return Section("targets", "Target by target", parts=parts)
+    parts = []
+    for place, target in enumerate(scores.targets):
+        grid = language_grid(scores, target)
+        blocks = [b for e in range(len(scores.encoders)) for b in language_blocks(scores, names, target, grid, e)]
+        if blocks:
+            parts.append(Part(f"target-{place}", names.target(target.target), tuple(blocks)))
+    return Section("targets", "Target by target", parts=tuple(parts))
 
 
 def joined_page(studies: Sequence[Collected], joined: Sequence[Joined]) -> Page:
@@ -190,6 +185,7 @@ def joined_page(studies: Sequence[Collected], joined: Sequence[Joined]) -> Page:
         notices=tuple(notices),
         sections=(*joined_sections(joined), *(method.section() for method in found)),
         definitions=definitions(),
+        command=f"stilts report {' '.join(f'{study.plan.name}.yaml' for study in studies)} --only {{}}",
     )
 
 
@@ -218,11 +214,7 @@ def joined_files(joined: Sequence[Joined]) -> dict[str, bytes]:
             "summary.csv": summary.to_csv(found.scores, found.summary, found.evidence.gains),
             "tables/languages.csv": tables.languages_csv(found.scores),
             **{name: data for name, data in evidence_files(found.evidence, ()).items() if name not in ALONE},
-            **{
-                f"tables/{one.name}.csv": csv_bytes(one.header, one.records)
-                for question in found.questions
-                for one in question.tables
-            },
+            **files_of(one for question in found.questions for one in question.tables),
         }
         made |= {_path(name, number): data for name, data in of_group.items()}
     return made

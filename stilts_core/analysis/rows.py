@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def language_results(manifest: Manifest) -> dict[str, LanguageResult]:
     if not isinstance(languages, Mapping):
         return {}
     main = manifest.metrics.get("metric")
-    found = {str(code): _one(entry, main) for code, entry in languages.items() if isinstance(entry, Mapping)}
+    found = {str(code): _one(entry, main) for code, entry in languages.items() if isinstance(entry, dict | Mapping)}
     return {code: result for code, result in found.items() if result is not None}
 
 
@@ -58,7 +59,7 @@ def language_notes(manifest: Manifest) -> dict[str, str]:
 
 def _one(entry: Mapping[str, Any], main: object) -> LanguageResult | None:
     given = entry.get("metrics")
-    pairs = given.items() if isinstance(given, Mapping) else ()
+    pairs = given.items() if isinstance(given, dict | Mapping) else ()  # dict first: a check of an ABC is slow
     measures = {str(name): number for name, value in pairs if (number := _number(value)) is not None}
     score = _number(entry.get(SCORE))
     if score is None:
@@ -108,7 +109,7 @@ def result_frame(plan: Plan, results: Mapping[str, Mapping[str, LanguageResult]]
             if result is None:
                 continue
             if id(result) not in named:
-                named[id(result)] = tuple(zip(*_named(result), strict=True))  # type: ignore[assignment]
+                named[id(result)] = _named(result)
             names, numbers = named[id(result)]
             metrics += names
             values += numbers
@@ -140,19 +141,19 @@ def result_frame(plan: Plan, results: Mapping[str, Mapping[str, LanguageResult]]
     )
 
 
-def _named(result: LanguageResult) -> Iterator[tuple[str, float]]:
-    extra: dict[str, float | bool | None] = {
-        CHANCE: result.chance,
-        AT_CHANCE: result.at_chance,
-        DEGENERATE: result.degenerate,
-    }
-    yield SCORE, result.score
-    for name in sorted(result.measures, key=natural):
-        if name != SCORE and name not in extra:
-            yield name, result.measures[name]
-    for name, value in extra.items():
-        if value is not None:
-            yield name, float(value)
+def _named(result: LanguageResult) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Metrics of a result and their values."""
+    extra = {CHANCE: result.chance, AT_CHANCE: result.at_chance, DEGENERATE: result.degenerate}
+    known = {name: float(value) for name, value in extra.items() if value is not None}
+    between = _further(tuple(result.measures))
+    names = (SCORE, *between, *known)
+    return names, (result.score, *(result.measures[name] for name in between), *known.values())
+
+
+@lru_cache
+def _further(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The measures that have no row of their own already, in their order."""
+    return tuple(name for name in sorted(names, key=natural) if name not in (SCORE, CHANCE, AT_CHANCE, DEGENERATE))
 
 
 def natural(text: str) -> list[tuple[int, str]]:

@@ -107,12 +107,11 @@ def scores_of(study: str, protocol: str, cells: Sequence[Cell], rows: Frame) -> 
     at_encoder, at_curriculum, at_seed = (
         {name: place for place, name in enumerate(names)} for names in (encoders, curricula, seeds)
     )
+    found_seeds, seed_codes = np.unique(rows.seed, return_inverse=True)
     axes = [
         _places(rows.texts["encoder"].names, at_encoder)[rows.texts["encoder"].codes],
         _places(rows.texts["curriculum"].names, at_curriculum)[rows.texts["curriculum"].codes],
-        np.array([at_seed.get(seed, -1) for seed in np.unique(rows.seed).tolist()], dtype=np.int64)[
-            np.unique(rows.seed, return_inverse=True)[1]
-        ],
+        np.array([at_seed.get(seed, -1) for seed in found_seeds.tolist()], dtype=np.int64)[seed_codes],
     ]
     cubes = []
     for target in _ordered(cell.target for cell in cells):

@@ -7,7 +7,8 @@ different languages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from typing import Any, Protocol
 
@@ -36,17 +37,26 @@ class Spread:
 
     @property
     def mean(self) -> float | None:
-        return float(np.mean(self.values)) if self.values else None
+        return _mean(np.array(self.values)) if self.values else None
 
     @property
     def sd(self) -> float | None:
         """Standard deviation of the sample (n - 1 in the denominator); None for less than two values."""
-        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+        if len(self.values) < 2:
+            return None
+        values = np.array(self.values)
+        values -= _mean(values)
+        return math.sqrt(float(np.add.reduce(values * values)) / (len(values) - 1))
 
     @property
     def same_sign(self) -> bool:
         """All values are above zero, or all below."""
         return bool(self.values) and (min(self.values) > 0 or max(self.values) < 0)
+
+
+def _mean(values: Floats) -> float:
+    """As `np.mean`, whose checks take longer than a few values' sum."""
+    return float(np.add.reduce(values)) / len(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +116,24 @@ def independent(values: Floats, *runs: Ints) -> Spread:
         values: one for each seed, (S,); NaN where it is missing.
         runs: the run behind each, one or several arrays (S,); -1 where there is none.
     """
-    there = values == values
-    for run in runs:
-        there &= run >= 0
-    kept = values[there].tolist()
-    if len(set(runs[0][there].tolist())) == len(kept):  # no run twice
-        return Spread(tuple(kept))
-    seen: dict[tuple[int, ...], float] = {}
-    for value, *key in zip(values.tolist(), *(run.tolist() for run in runs), strict=True):
-        if value == value and -1 not in key:
-            seen.setdefault(tuple(key), value)
-    return Spread(tuple(seen.values()))
+    return once(*runs)(values.tolist())
+
+
+def once(*runs: Ints) -> Callable[[Sequence[float]], Spread]:
+    """`independent` for many quantities of the same runs."""
+    keys = list(zip(*(run.tolist() for run in runs), strict=True))
+    there = [place for place, key in enumerate(keys) if -1 not in key]
+    if len({keys[place] for place in there}) == len(there):  # no run twice
+        return lambda values: Spread(tuple(v for v in map(values.__getitem__, there) if v == v))
+
+    def first_of_each(values: Sequence[float]) -> Spread:
+        seen: dict[tuple[int, ...], float] = {}
+        for place in there:
+            if values[place] == values[place]:
+                seen.setdefault(keys[place], values[place])
+        return Spread(tuple(seen.values()))
+
+    return first_of_each
 
 
 def summarise(scores: Scores) -> tuple[Summary, ...]:

@@ -24,15 +24,15 @@ def to_csv(frame: Frame) -> bytes:
     _one_protocol(frame)
     out = [",".join(COLUMNS) + "\n"]
     texts = {name: (_fields(column.names), column.codes) for name, column in _texts(frame).items()}
+    for name in ("seed", "n", "zero_shot"):  # of which there are few different ones
+        found, codes = np.unique(getattr(frame, name), return_inverse=True)
+        texts[name] = _fields([flag(one) if name == "zero_shot" else str(one) for one in found.tolist()]), codes
     for start in range(0, len(frame), CHUNK):
         part = slice(start, start + CHUNK)
         columns: dict[str, Sequence[str] | Iterator[str]] = {
             name: fields[codes[part]].tolist() for name, (fields, codes) in texts.items()
         }
-        columns["seed"] = map(str, frame.seed[part].tolist())
-        columns["n"] = map(str, frame.n[part].tolist())
         columns["value"] = map(repr, frame.value[part].tolist())
-        columns["zero_shot"] = map(flag, frame.zero_shot[part].tolist())
         lines = map(",".join, zip(*(columns[name] for name in COLUMNS), strict=True))
         out += ["\n".join(lines), "\n"]
     return "".join(out).encode()

@@ -11,7 +11,7 @@ import numpy as np
 from stilts_core.analysis.frame import Frame
 from stilts_core.analysis.gaps import Gap
 from stilts_core.analysis.scores import Scores, TargetScores
-from stilts_core.analysis.summary import Spread, baseline_of, independent
+from stilts_core.analysis.summary import Spread, baseline_of, independent, once
 from stilts_core.analysis.table import csv_bytes, flag
 
 _STATE = re.compile(r".+@state(\d+)")
@@ -37,23 +37,31 @@ class LanguageCell:
     zero_shot: bool
 
 
-def language_cell(scores: Scores, target: TargetScores, e: int, c: int, language: int) -> LanguageCell:
-    """What there is of an arm (places of its encoder and curriculum) in a language (its place)."""
+def language_cells(scores: Scores, target: TargetScores, e: int, c: int) -> list[LanguageCell]:
+    """What there is of an arm (places of its encoder and curriculum) in each language of a target."""
     run = target.run[e, c]
     base = baseline_of(scores)
-    values = target.score[e, c, language]
-    gain = Spread(())
-    if base is not None and base != c:
-        gain = independent(values - target.score[e, base, language], run, target.run[e, base])
-    chance = independent(target.chance[e, c, language], run)
-    return LanguageCell(
-        score=independent(values, run),
-        gain=gain,
-        chance=chance.mean,
-        at_chance=int(sum(independent(target.at_chance[e, c, language], run).values)),
-        degenerate=int(sum(independent(target.degenerate[e, c, language], run).values)),
-        zero_shot=bool(target.zero_shot[e, c, language]),
+    of_run = once(run)
+    score, chance, at_chance, degenerate = (
+        [of_run(values) for values in cube[e, c].tolist()]
+        for cube in (target.score, target.chance, target.at_chance, target.degenerate)
     )
+    gain = [Spread(())] * len(target.languages)
+    if base is not None and base != c:
+        of_pair = once(run, target.run[e, base])
+        gain = [of_pair(values) for values in (target.score[e, c] - target.score[e, base]).tolist()]
+    zero_shot = target.zero_shot[e, c].tolist()
+    return [
+        LanguageCell(
+            score=score[place],
+            gain=gain[place],
+            chance=chance[place].mean,
+            at_chance=int(sum(at_chance[place].values)),
+            degenerate=int(sum(degenerate[place].values)),
+            zero_shot=zero_shot[place],
+        )
+        for place in range(len(target.languages))
+    ]
 
 
 def languages_csv(scores: Scores) -> bytes:
@@ -67,8 +75,7 @@ def _language_records(scores: Scores) -> Iterator[Sequence[object]]:
     for e, encoder in enumerate(scores.encoders):
         for c, curriculum in enumerate(scores.curricula):
             for target in scores.targets:
-                for place, code in enumerate(target.languages):
-                    cell = language_cell(scores, target, e, c, place)
+                for code, cell in zip(target.languages, language_cells(scores, target, e, c), strict=True):
                     yield (
                         scores.study,
                         scores.protocol,

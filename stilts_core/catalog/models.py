@@ -257,7 +257,8 @@ class Hyper(Frozen):
         question_length: tokens of a question at most.
         answer_length: tokens of a predicted answer at most.
         patience: evaluations without gain before training stops; 0 trains to the end and keeps the last weights.
-        evaluate_every: optimiser steps between evaluations on the development sample; 0: once an epoch.
+        evaluate_every: optimiser steps between evaluations on the development sample; 0: once an epoch, or without
+            patience at the end alone.
         dev_examples: size of the seeded development sample.
         pool: retrieval: so many examples of a batch, one after another, are told apart from each other: an example's
             right answer from those of the others. None: all of the batch. Machine and micro-batch do not matter.

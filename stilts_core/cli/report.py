@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stilts_core.cli.options import data_option, format_option, profile_option, store_option
+from stilts_core.cli.options import data_option, format_option, only_option, profile_option, store_option
 
 if TYPE_CHECKING:
     from stilts_core.cli.options import OpenedStudy
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @data_option
 @profile_option
 @format_option
+@only_option
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Default: results/<names>/report.html.")
 @click.option("--serve", is_flag=True, help="Show it in a browser of this machine, made again as stages commit.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve. Default: any that is free.")
@@ -30,6 +31,7 @@ def command(
     data_root: str | None,
     profile_path: Path | None,
     formats: tuple[str, ...],
+    only: tuple[str, ...],
     out: Path | None,
     serve: bool,
     port: int,
@@ -38,9 +40,10 @@ def command(
 
     Beside it lies references.bib, with what a paper has to cite. Several studies of one store become one report: those
     of the same protocol share tables, and what differs between them is told apart. With --serve nothing is written.
+    With --only it writes the table behind a figure instead.
     """
     from stilts_core.analysis.live import LiveReport, Serving
-    from stilts_core.cli.collecting import write_files
+    from stilts_core.cli.collecting import only_these, write_files
     from stilts_core.cli.options import open_study
     from stilts_core.errors import SpecError
 
@@ -56,10 +59,13 @@ def command(
             except KeyboardInterrupt:
                 click.echo("Ended; what has committed is in the store.")
         return 0
-    made = dict(_make(opened, formats))
     path = out or Path("results") / "+".join(names) / "report.html"
-    write_files({path.name: made.pop("report.html"), **made}, path.parent)
-    click.echo(f"Report: {path}")
+    made = only_these(_make(opened, formats, whole=bool(only)), only)
+    written = write_files({path.name if n == "report.html" else n: data for n, data in made.items()}, path.parent)
+    for one in written if only else ():
+        click.echo(one)
+    if not only:
+        click.echo(f"Report: {path}")
     return 0
 
 

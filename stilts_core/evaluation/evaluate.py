@@ -12,6 +12,7 @@ from stilts_core.catalog.models import Head, Metric, SeqevalVersion, SquadRules
 from stilts_core.data.dataset import EVERY_LANGUAGE, Array, Dataset
 from stilts_core.errors import DataError, SpecError
 from stilts_core.evaluation.bitext import TUNED_ON, BitextJudge
+from stilts_core.evaluation.confidence import confidence_measures
 from stilts_core.evaluation.examples import identifiers
 from stilts_core.evaluation.judgement import Judge, Judgement, at_chance
 from stilts_core.evaluation.neighbours import Recall, make_now
@@ -31,10 +32,11 @@ from stilts_core.evaluation.sentences import ChoiceJudge, ClassificationJudge, P
 from stilts_core.evaluation.spans import SpanJudge
 from stilts_core.evaluation.tags import TagAccuracyJudge, TaggingJudge
 from stilts_core.evaluation.translations import RetrievalJudge, scored_state
-from stilts_core.planning.plan import EvaluateParams, TrainTask
+from stilts_core.planning.params import EvaluateParams, TrainTask
 
 OUTCOMES_FILE = "outcomes.parquet"
 METRICS_FILE = "metrics.json"
+SCORE = "score"
 
 
 def score_target(
@@ -84,7 +86,12 @@ def score_target(
 
 
 def dev_score(dataset: Dataset, task: TrainTask, outputs: Outputs, examples: Array) -> float:
-    """The main measure, percent, of some examples taken as one file, for early stopping.
+    """The main measure, percent, of some examples taken as one file; arguments and errors as of `dev_measures`."""
+    return dev_measures(dataset, task, outputs, examples)[SCORE]
+
+
+def dev_measures(dataset: Dataset, task: TrainTask, outputs: Outputs, examples: Array) -> dict[str, float]:
+    """Every measure of some examples taken as one file.
 
     Args:
         dataset: that holds the examples, and may hold others.
@@ -92,16 +99,21 @@ def dev_score(dataset: Dataset, task: TrainTask, outputs: Outputs, examples: Arr
         outputs: of the whole dataset's shape; rows of other examples are not looked at and may be NaN.
         examples: (n,) numbers of examples.
 
+    Returns:
+        ``score``, the main measure, for early stopping; those of the scorer by name; those of `confidence`.
+
     Raises:
         DataError: the outputs do not fit the data, or an example has no gold.
         DivergedError: an output of these examples is not finite.
         SpecError: the task has no measure, or one of another head.
     """
     check_shape(dataset, outputs)
-    judgement = _judge(dataset, task, outputs).judge(np.asarray(examples, dtype=np.int64))
+    examples = np.asarray(examples, dtype=np.int64)
+    judgement = _judge(dataset, task, outputs).judge(examples)
     if judgement.score is None:
         raise DataError(f"The development set of {task.task} cannot be scored: it has examples without gold.")
-    return judgement.score
+    probable = confidence_measures(dataset, outputs, examples, task.labels)
+    return {SCORE: judgement.score, **judgement.measures, **probable}
 
 
 def _judge(

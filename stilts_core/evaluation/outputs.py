@@ -57,9 +57,13 @@ class TaggingOutputs:
 
     Attributes:
         label: (T,) integers.
+        gold: (T,) floats, log-probability of the gold label; None where it was not kept.
+        top: (T,) floats, probability of the best label; None where it was not kept.
     """
 
     label: Array
+    gold: Array | None = None
+    top: Array | None = None
     head: ClassVar[Head] = Head.TAGGING
 
 
@@ -107,4 +111,5 @@ def require_finite(*arrays: Array) -> None:
 def _arrays(outputs: Outputs) -> Sequence[Array]:
     if isinstance(outputs, RetrievalOutputs):
         return [state for state in outputs.states if state is not None]
-    return [getattr(outputs, field.name) for field in fields(outputs)]
+    arrays = [getattr(outputs, field.name) for field in fields(outputs)]
+    return [array for array in arrays if array is not None]

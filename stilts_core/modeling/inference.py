@@ -150,6 +150,26 @@ class Inference:
             out[_positions(dataset, rows)] = tags
         return out
 
+    def tag_likelihoods(self, model: TaskModel, task: int, dataset: Dataset, features: Array) -> tuple[Array, ...]:
+        """As `tag_indices`, with the log-probability of each gold label, and the probability of the likeliest one.
+
+        (T,) each; NaN at features left out, and the first also where a token has no label.
+        """
+        out = np.full(len(dataset.ids), -1, dtype=np.int16)
+        gold, top = (np.full(len(dataset.ids), np.nan, dtype=np.float32) for _ in range(2))
+        for rows, batch in self._batches(dataset, features, model=model):
+            logs = _token_logits(model, task, batch).float().log_softmax(-1)
+            mask = batch.get("mask")
+            logs = logs.flatten(0, 1) if mask is None else logs[mask.bool()]
+            at = _positions(dataset, rows)
+            label = np.asarray(dataset.columns["label"][at], dtype=np.int64)
+            chosen = logs.gather(1, torch.from_numpy(np.maximum(label, 0)).to(logs.device).unsqueeze(1)).squeeze(1)
+            best = logs.max(-1)
+            out[at] = best.indices.cpu().numpy()
+            top[at] = best.values.exp().cpu().numpy()
+            gold[at] = np.where(label < 0, np.nan, chosen.cpu().numpy())
+        return out, gold, top
+
     def pooled_states(
         self,
         encoder: nn.Module,

@@ -74,7 +74,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What is timed; see `planning.plan.CostParams`."""
+    """What is timed; see `planning.params.CostParams`."""
 
     languages: Sequence[str]
     precisions: Sequence[str]

@@ -16,7 +16,8 @@ from stilts_core.data.root import DataRoot, open_data_root
 from stilts_core.errors import DataError, MissingInputError
 from stilts_core.model import digest
 from stilts_core.planning.estimate import transformer_parameters
-from stilts_core.planning.plan import Cell, EncoderSource
+from stilts_core.planning.params import EncoderSource
+from stilts_core.planning.plan import Cell
 from stilts_core.spec.study import Encoder, Study
 from stilts_core.storage.settings import S3Settings
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from stilts_core.catalog.models import Hyper
-from stilts_core.planning.plan import DataFile, EncoderSource, Plan, Stage, StageKind
+from stilts_core.planning.params import EncoderSource
+from stilts_core.planning.plan import DataFile, Plan, Stage, StageKind
 from stilts_core.spec.study import Measure, Pretraining
 
 BASE_BODY = 85_000_000

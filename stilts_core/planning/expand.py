@@ -12,16 +12,8 @@ from stilts_core.planning import estimate, settings
 from stilts_core.planning.graph import Graph
 from stilts_core.planning.lineage import Seen, provenance_notes, zero_shot_notes
 from stilts_core.planning.measuring import add_measurements
-from stilts_core.planning.plan import (
-    UNCAPPED,
-    Cell,
-    EncoderSource,
-    EvaluateParams,
-    Plan,
-    StageKind,
-    TrainParams,
-    TrainTask,
-)
+from stilts_core.planning.params import UNCAPPED, EncoderSource, EvaluateParams, TrainParams, TrainTask
+from stilts_core.planning.plan import Cell, Plan, StageKind
 from stilts_core.planning.preparation import Origin, Preparation, Prepared
 from stilts_core.planning.reuse import reuse_notes
 from stilts_core.planning.sequels import Lineages, TargetTrained, sequence_readings

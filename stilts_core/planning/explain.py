@@ -9,7 +9,7 @@ from stilts_core.catalog.load import Catalogue
 from stilts_core.catalog.models import Head, Hyper, Metric
 from stilts_core.planning import settings
 from stilts_core.planning.expand import resolver_of
-from stilts_core.planning.plan import EncoderSource
+from stilts_core.planning.params import EncoderSource
 from stilts_core.planning.settings import Resolved, Setting, Subject, Value
 from stilts_core.spec.study import Study
 

@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 from stilts_core.model import Frozen
-from stilts_core.planning.plan import KIND_VERSIONS, DataFile, Params, StageKind
+from stilts_core.planning.params import Params
+from stilts_core.planning.plan import KIND_VERSIONS, DataFile, StageKind
 
 
 class Fingerprints:

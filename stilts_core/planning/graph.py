@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from stilts_core.planning.fingerprints import Fingerprints
-from stilts_core.planning.plan import KIND_VERSIONS, DataFile, Params, Stage, StageKind
+from stilts_core.planning.params import Params
+from stilts_core.planning.plan import KIND_VERSIONS, DataFile, Stage, StageKind
 
 
 class Graph:

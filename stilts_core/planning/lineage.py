@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from stilts_core.catalog.load import Catalogue
 from stilts_core.catalog.models import Head
-from stilts_core.planning.plan import Cell, Stage, TaskParams
+from stilts_core.planning.params import TaskParams
+from stilts_core.planning.plan import Cell, Stage
 from stilts_core.spec.study import Pretraining, Step
 
 

@@ -11,7 +11,8 @@ from stilts_core.data.root import open_data_root, overlay_for
 from stilts_core.planning.encoders import assumed_encoders, resolve_encoders, unpinned, unseen
 from stilts_core.planning.expand import make_plan
 from stilts_core.planning.offline import NOTE, CatalogueFiles
-from stilts_core.planning.plan import EncoderSource, Plan
+from stilts_core.planning.params import EncoderSource
+from stilts_core.planning.plan import Plan
 from stilts_core.planning.quirks import quirk_notes
 from stilts_core.spec.load import LoadedStudy, load_study
 from stilts_core.spec.names import check_names

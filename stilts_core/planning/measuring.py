@@ -9,17 +9,8 @@ from stilts_core.catalog.models import Head
 from stilts_core.errors import SpecError
 from stilts_core.planning import estimate
 from stilts_core.planning.graph import Graph
-from stilts_core.planning.plan import (
-    Cell,
-    CostParams,
-    EvaluateParams,
-    ExitParams,
-    MeasuredArm,
-    MeasuredModel,
-    Measurement,
-    Stage,
-    StageKind,
-)
+from stilts_core.planning.params import CostParams, EvaluateParams, ExitParams, MeasuredModel
+from stilts_core.planning.plan import Cell, MeasuredArm, Measurement, Stage, StageKind
 from stilts_core.spec.names import EFFICIENCY
 from stilts_core.spec.study import Measure, Spec
 

@@ -12,14 +12,8 @@ from stilts_core.errors import SpecError
 from stilts_core.planning import estimate
 from stilts_core.planning.graph import Graph
 from stilts_core.planning.lineage import text_languages
-from stilts_core.planning.plan import (
-    EncoderSource,
-    PretrainParams,
-    StageKind,
-    TaskParams,
-    TextParams,
-    TokenizerParams,
-)
+from stilts_core.planning.params import EncoderSource, PretrainParams, TaskParams, TextParams, TokenizerParams
+from stilts_core.planning.plan import StageKind
 from stilts_core.planning.sources import EvaluationFiles, Locator
 from stilts_core.spec.study import FewShot, Pretraining, Target, TaskUse
 

@@ -13,7 +13,8 @@ from stilts_core.data.folder_root import FolderRoot
 from stilts_core.data.root import DataRoot, default_cache
 from stilts_core.data.tally import TallyMemory, Way, tally
 from stilts_core.errors import StiltsError
-from stilts_core.planning.plan import DataFile, Stage, TaskParams
+from stilts_core.planning.params import TaskParams
+from stilts_core.planning.plan import DataFile, Stage
 
 _Key = tuple[str, Split, str]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from stilts_core.planning.plan import DataFile, PretrainParams, Stage, TaskParams, TrainParams
+from stilts_core.planning.params import PretrainParams, TaskParams, TrainParams
+from stilts_core.planning.plan import DataFile, Stage
 
 _Scored = Mapping[str, Sequence[tuple[str, DataFile]]]
 

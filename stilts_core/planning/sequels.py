@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from stilts_core.catalog.models import Head
 from stilts_core.planning import estimate
 from stilts_core.planning.graph import Graph
-from stilts_core.planning.plan import (
+from stilts_core.planning.params import (
     CompareParams,
     FeaturesParams,
     FisherParams,
     Params,
     ProbeParams,
-    Reading,
     RetainedParams,
-    StageKind,
     TrainTask,
 )
+from stilts_core.planning.plan import Reading, StageKind
 from stilts_core.planning.preparation import Origin
 from stilts_core.spec.sequences import Similarity
 from stilts_core.spec.study import BASELINE, Spec

@@ -24,6 +24,8 @@ ROWS = 150  # of an evaluation file
 SENTENCES = 2000  # of a text, and of each side of a parallel text
 TYDI_NAMES = {"ar": "arabic", "en": "english", "fi": "finnish", "ja": "japanese", "ru": "russian", "sw": "swahili"}
 
+ALSO_TRAINED = ("ar", "de", "sw", "tr", "zh")  # languages beside English that inference can be trained in
+
 PREMISES = Mix((*(Kind.DO,) * 12, *(Kind.ACT,) * 2, *MOVES, Kind.BE), negated=0.5, general=0.25, definite=0.15)
 ANY = Mix()
 
@@ -114,7 +116,10 @@ def _write_inference(folder: Path, taken: set[Clause]) -> None:
         _write(folder / f"xnli/{split}-en.tsv", rows("en", drawn(f"xnli/{split}", count)))
     for split, count in (("dev_matched", ROWS), ("train", 2400)):
         lines = []
-        for number, pair in enumerate(drawn(f"mnli/{split}", count)):
+        chosen = drawn(f"mnli/{split}", count)
+        for language in ALSO_TRAINED if split == "train" else ():
+            _write(folder / f"mnli/train-{language}.tsv", rows(language, chosen))
+        for number, pair in enumerate(chosen):
             premise, hypothesis = _pair_texts("en", pair)
             record = {"annotator_labels": [pair.label], "genre": "sample", "gold_label": pair.label}
             record |= {"pairID": f"{number}{pair.label[0]}", "promptID": str(number)}

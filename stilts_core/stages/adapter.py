@@ -10,7 +10,7 @@ from stilts_core.catalog.models import Head
 from stilts_core.data.encoder_config import read_config
 from stilts_core.data.tokenise import TextEncoder
 from stilts_core.errors import DataError, SpecError
-from stilts_core.planning.plan import EncoderSource
+from stilts_core.planning.params import EncoderSource
 from stilts_core.stages.context import StageContext
 
 LEAST_KNOWN = 0.5

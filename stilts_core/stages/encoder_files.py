@@ -10,7 +10,8 @@ from pathlib import Path
 from stilts_core.data.index import DigestMemory
 from stilts_core.data.root import open_data_root
 from stilts_core.errors import StorageError
-from stilts_core.planning.plan import EncoderSource, EvaluateParams, Stage, TaskParams, TextParams, TrainParams
+from stilts_core.planning.params import EncoderSource, EvaluateParams, TaskParams, TextParams, TrainParams
+from stilts_core.planning.plan import Stage
 from stilts_core.storage.settings import S3Settings
 
 _WITH_ENCODER = (TextParams, TaskParams, TrainParams, EvaluateParams)

@@ -17,7 +17,7 @@ from stilts_core.evaluation.translations import scored_state
 from stilts_core.modeling.encoder import load_encoder
 from stilts_core.modeling.inference import MICRO_TOKENS, Inference, Tick
 from stilts_core.modeling.model import load_task_model
-from stilts_core.planning.plan import EvaluateParams, RetainedParams
+from stilts_core.planning.params import EvaluateParams, RetainedParams
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import encoder_location
 from stilts_core.stages.keeping import Journal, Outputs, parts_of
@@ -32,7 +32,7 @@ large encoder then takes 12 GB, all of them 300."""
 
 
 def evaluate(context: StageContext) -> dict[str, Any]:
-    """Predict, score, and commit predictions, outcomes and metrics (see `planning.plan.EvaluateParams`)."""
+    """Predict, score, and commit predictions, outcomes and metrics (see `planning.params.EvaluateParams`)."""
     params = context.stage.params
     if isinstance(params, RetainedParams):
         return retained(context, params)

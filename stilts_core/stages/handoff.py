@@ -13,7 +13,7 @@ from stilts_core.catalog.encoders import TOKENIZER_FILES
 from stilts_core.data.tokenise.library import load_tokenizer
 from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.modeling.masking import Vocabulary
-from stilts_core.planning.plan import EncoderSource
+from stilts_core.planning.params import EncoderSource
 from stilts_core.stages.context import StageContext
 
 

@@ -19,14 +19,14 @@ from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.meters import EnergyMeter, MemoryMeter
 from stilts_core.modeling.model import TaskModel, load_task_model
 from stilts_core.modeling.timing import EVERY, Block, Design, Pass, Sentences, Timing
-from stilts_core.planning.plan import BLOCKS_FILE, COSTS_FILE, TIMINGS_FILE, CostParams, ExitParams
+from stilts_core.planning.params import BLOCKS_FILE, COSTS_FILE, TIMINGS_FILE, CostParams, ExitParams
 from stilts_core.stages.context import Progress, StageContext
 
 EXITS_FILE = "exits.json"
 
 
 def measure(context: StageContext) -> dict[str, Any]:
-    """Measure, and commit what is said in `planning.plan.CostParams` or `ExitParams`."""
+    """Measure, and commit what is said in `planning.params.CostParams` or `ExitParams`."""
     torch.set_num_threads(context.resources.threads)
     if isinstance(context.stage.params, ExitParams):
         return _exits(context, context.stage.params)

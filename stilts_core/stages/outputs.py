@@ -26,6 +26,9 @@ def as_outputs(head: Head, raw: Any) -> Outputs:
             start, end = raw
             return SpanOutputs(start=start, end=end)
         case Head.TAGGING:
+            if isinstance(raw, tuple):
+                label, gold, top = raw
+                return TaggingOutputs(label=label, gold=gold, top=top)
             return TaggingOutputs(label=raw)
         case Head.RETRIEVAL:
             return RetrievalOutputs(states=raw)

@@ -41,7 +41,8 @@ from stilts_core.data.tokenise import (
 from stilts_core.data.tokenise.encoder import use_threads
 from stilts_core.data.vocabulary import balanced, train_tokenizer
 from stilts_core.errors import DataError, MissingInputError, SpecError, StoppedError
-from stilts_core.planning.plan import DataFile, TaskParams, TextParams, TokenizerParams
+from stilts_core.planning.params import TaskParams, TextParams, TokenizerParams
+from stilts_core.planning.plan import DataFile
 from stilts_core.stages.adapter import tokenizer_of
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.keeping import KeptFiles, parts_of

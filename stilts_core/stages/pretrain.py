@@ -18,7 +18,7 @@ from stilts_core.modeling.heads import MaskedHead, new_head
 from stilts_core.modeling.masked_head import write_masked_head
 from stilts_core.modeling.masking import Vocabulary
 from stilts_core.modeling.pretraining import Objective, PretrainingModel
-from stilts_core.planning.plan import PretrainParams
+from stilts_core.planning.params import PretrainParams
 from stilts_core.spec.study import Pretraining
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import read_vocabulary, write_encoder

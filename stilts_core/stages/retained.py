@@ -11,7 +11,7 @@ from stilts_core.errors import StoppedError
 from stilts_core.evaluation.evaluate import dev_score
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.model import load_with_heads
-from stilts_core.planning.plan import RetainedParams
+from stilts_core.planning.params import RetainedParams
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.dev import development
 from stilts_core.stages.outputs import as_outputs

@@ -25,7 +25,7 @@ from stilts_core.modeling.feed import Items
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.model import load_with_heads
 from stilts_core.modeling.sampled import choose, fisher_diagonal, labelled, sample_states, some_tokens
-from stilts_core.planning.plan import CompareParams, EncoderSource, FeaturesParams, FisherParams, ProbeParams
+from stilts_core.planning.params import CompareParams, EncoderSource, FeaturesParams, FisherParams, ProbeParams
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.handoff import encoder_location
 
@@ -33,7 +33,7 @@ Measures = dict[str, dict[str, dict[str, float]]]
 
 
 def similarity(context: StageContext) -> dict[str, Any]:
-    """Measure, and commit small arrays (see `planning.plan.FeaturesParams` and the classes after it)."""
+    """Measure, and commit small arrays (see `planning.params.FeaturesParams` and the classes after it)."""
     torch.set_num_threads(context.resources.threads)
     match context.stage.params:
         case FeaturesParams() as params:

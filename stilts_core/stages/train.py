@@ -14,14 +14,14 @@ from stilts_core.catalog.models import Head
 from stilts_core.data.dataset import Dataset
 from stilts_core.data.sampling import mixture_schedule
 from stilts_core.errors import DataError, StoppedError
-from stilts_core.evaluation.evaluate import dev_score
+from stilts_core.evaluation.evaluate import SCORE, dev_measures
 from stilts_core.modeling.encoder import load_encoder
 from stilts_core.modeling.feed import Items
 from stilts_core.modeling.heads import MaskedHead
 from stilts_core.modeling.inference import MICRO_TOKENS, Inference
 from stilts_core.modeling.masked_head import adopt, own_masked_head, write_masked_head
 from stilts_core.modeling.model import TaskModel, new_task_model, restore_heads, write_heads
-from stilts_core.planning.plan import TrainParams, TrainTask
+from stilts_core.planning.params import TrainParams, TrainTask
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.dev import development
 from stilts_core.stages.handoff import encoder_location, read_vocabulary, write_encoder
@@ -32,13 +32,13 @@ from stilts_core.training.dual import DualStream
 from stilts_core.training.engine import Engine
 from stilts_core.training.loop import Schedule, StepReport, steps_of
 from stilts_core.training.loop import train as run_steps
-from stilts_core.training.position import History
+from stilts_core.training.position import History, Measures
 from stilts_core.training.ranks import Rank
 from stilts_core.training.streams import MaskedStream, Stream, SupervisedStream
 
 
 def train(context: StageContext) -> dict[str, Any]:
-    """Train, and commit ``encoder/``, the heads and ``history.json`` (see `planning.plan.TrainParams`)."""
+    """Train, and commit ``encoder/``, the heads and ``history.json`` (see `planning.params.TrainParams`)."""
     return run_training(context, _on_rank)
 
 
@@ -145,7 +145,7 @@ def _dev_scorer(
     model: TaskModel,
     device: torch.device,
 ) -> Any:
-    """Scores of the seeded development samples, by task; None where no task has one. A stop ends it on all ranks."""
+    """Measures of the seeded development samples; None where no task has one. A stop ends it on all ranks."""
     samples: dict[int, tuple[Any, Any]] = {}
     for at, (task, dataset) in enumerate(zip(params.tasks, datasets, strict=True)):
         sample = None if task.head is Head.MLM else development(dataset, task.hyper.dev_examples)
@@ -165,14 +165,17 @@ def _dev_scorer(
     tokens = (resources.micro_tokens or MICRO_TOKENS[device.type]) >> resources.halvings
     inference = Inference(device=device, precision=resources.precision, tokens=tokens, tick=tick)
 
-    def score(step: int) -> dict[str, float]:
+    def score(step: int) -> Measures:
         nonlocal at_step
         at_step = step
         scores = {}
         for at, (examples, features) in samples.items():
             task, dataset = params.tasks[at], datasets[at]
-            raw = inference.head_outputs(model, at, dataset, features)
-            scores[task.task] = dev_score(dataset, task, as_outputs(dataset.head, raw), examples)
+            if dataset.head is Head.TAGGING:
+                raw = inference.tag_likelihoods(model, at, dataset, features)
+            else:
+                raw = inference.head_outputs(model, at, dataset, features)
+            scores[task.task] = dev_measures(dataset, task, as_outputs(dataset.head, raw), examples)
         return scores
 
     return score
@@ -212,11 +215,15 @@ def _commit(
 
 
 def _record(history: History) -> dict[str, Any]:
-    return {"loss": history.loss, "dev": [{"step": step, "scores": scores} for step, scores in history.dev]}
+    return {"loss": history.loss, "dev": _points(history)}
+
+
+def _points(history: History) -> list[dict[str, Any]]:
+    return [{"step": step, "tasks": measures} for step, measures in history.dev]
 
 
 def _metrics(params: TrainParams, history: History, steps: int) -> dict[str, Any]:
-    best = next((scores for step, scores in history.dev if step == history.best_step), {})
+    best = next((measures for step, measures in history.dev if step == history.best_step), {})
     return {
         "tasks": [task.task for task in params.tasks],
         "steps": len(history.loss),
@@ -227,5 +234,6 @@ def _metrics(params: TrainParams, history: History, steps: int) -> dict[str, Any
         "tokens": history.tokens,
         "loss_first": history.loss[0],
         "loss_last": history.loss[-1],
-        "dev": best,
+        "dev": {task: measures[SCORE] for task, measures in best.items()},
+        "points": _points(history),
     }

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,19 +34,19 @@ from stilts_core.storage.resume import (
     state_folder,
 )
 from stilts_core.training.cadence import Cadence
+from stilts_core.training.differences import compare
 from stilts_core.training.engine import Engine
 from stilts_core.training.position import Position
 from stilts_core.training.randomness import PREFIX as RANDOM
 from stilts_core.training.randomness import generator_states, set_generators
 from stilts_core.training.shards import Shard, Snapshot, load_pieces, write_shard
+from stilts_core.training.talk import Talk
 
 FORMAT = 1
 """Of the states; raised when older ones cannot be read any more."""
 
 BYTES_PER_SECOND = 1e9  # of copying within memory, as long as nothing was measured
 _LOSS, _BEST = "history.loss", "best.safetensors"
-_PATIENCE = timedelta(hours=12)  # a rank's upload may take so long; a rank that has died ends the others at once
-_DIGEST_BYTES = 32
 
 
 class Checkpoint(Protocol):
@@ -131,10 +130,9 @@ class StoredCheckpoint:
         self._facts, self._cadence, self._device, self._grace = facts, cadence, device, grace
         self.rank, self.ranks = distributed.get_rank(), distributed.get_world_size()
         self._say = say if self.rank == 0 else lambda text: None
-        # Of its own, so that what the threads say to each other never mixes with the training's collectives.
-        self._group: Any = distributed.new_group(backend="gloo", timeout=_PATIENCE) if self.ranks > 1 else None
+        self._talk = Talk(self.rank, self.ranks)
         # Nodes of a group may have claimed the attempt under names of their own; a state lies under one.
-        attempt = Attempt.model_validate(self._share(lambda: place.attempt.model_dump()))
+        attempt = Attempt.model_validate(self._talk.share(lambda: place.attempt.model_dump()))
         self._place = replace(place, attempt=attempt)
         self._snapshot: Snapshot | None = None
         self._upload: threading.Thread | None = None
@@ -230,7 +228,7 @@ class StoredCheckpoint:
         except (StiltsError, OSError) as error:
             self._say_any(f"the state of step {state.manifest.step} is not saved: {_first_line(error)}")
         try:
-            records = self._gather(record)
+            records = self._talk.records(record)
             if self.rank == 0:
                 if records is not None:
                     self._publish(state, records, stall, time.monotonic() - began)
@@ -277,32 +275,14 @@ class StoredCheckpoint:
         )
         prune_states(place.store, place.fingerprint, place.attempt)
 
-    def _gather(self, own: FileRecord | None) -> list[FileRecord] | None:
-        """The records of all ranks' shards; None where one of them has none."""
-        if self._group is None:
-            return None if own is None else [own]
-        packed = torch.zeros(_DIGEST_BYTES + 8, dtype=torch.uint8)
-        if own is not None:
-            data = bytes.fromhex(own.sha256) + own.size.to_bytes(8, "big")
-            packed = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        parts = [torch.empty_like(packed) for _ in range(self.ranks)]
-        distributed.all_gather(parts, packed, group=self._group)
-        found = [bytes(part.tolist()) for part in parts]
-        if any(not any(data) for data in found):
-            return None
-        return [
-            FileRecord(sha256=data[:_DIGEST_BYTES].hex(), size=int.from_bytes(data[_DIGEST_BYTES:], "big"))
-            for data in found
-        ]
-
     # Going on.
 
     def _states(self) -> Iterator[ResumeManifest]:
         """The manifests of the states, newest first, the same on every rank; damaged ones are said and left out."""
         store, fingerprint = self._place.store, self._place.fingerprint
-        folders = self._share(lambda: list_states(store, fingerprint))
+        folders = self._talk.share(lambda: list_states(store, fingerprint))
         for folder in folders:
-            document = self._share(lambda folder=folder: self._readable(folder))  # type: ignore[misc]
+            document = self._talk.share(lambda folder=folder: self._readable(folder))  # type: ignore[misc]
             if document is not None:
                 yield ResumeManifest.model_validate(document)
 
@@ -315,7 +295,7 @@ class StoredCheckpoint:
 
     def _check(self, manifest: ResumeManifest, engine: Engine) -> None:
         wanted = {**self._facts.identity, **_own_identity(engine)}
-        differing = _compare(json.loads(json.dumps(wanted)), manifest.identity)
+        differing = compare(json.loads(json.dumps(wanted)), manifest.identity)
         if differing:
             where = resume_prefix(self._place.fingerprint)
             raise IncompatibleCheckpointError(
@@ -339,7 +319,7 @@ class StoredCheckpoint:
                 files[name] = self._bring(name, manifest)
         except (StorageError, MissingInputError) as error:
             trouble = _first_line(error)
-        troubles = self._all_texts(trouble)
+        troubles = self._talk.texts(trouble)
         for text in filter(None, troubles):
             self._say(f"the state saved after step {manifest.step} is damaged, and is passed over: {text}")
         return None if any(troubles) else files
@@ -372,7 +352,7 @@ class StoredCheckpoint:
             set_generators(own.tensors(prefix=RANDOM), self._device)
         first = shards.get(f"{manifest.folder}/{_shard(0)}")
         losses = first.tensors([_LOSS])[_LOSS].tolist() if first is not None and self.rank == 0 else None
-        losses = self._share(lambda: losses)
+        losses = self._talk.share(lambda: losses)
         best: dict[str, Tensor] = {}
         if best_name is not None and self.rank == 0:
             best = Shard.open(files[best_name]).tensors()
@@ -382,41 +362,8 @@ class StoredCheckpoint:
     def _differences(self, manifest: ResumeManifest, engine: Engine) -> str:
         layout = {"ranks": manifest.ranks, "zero_stage": manifest.zero_stage}
         here = {"ranks": self.ranks, "zero_stage": engine.zero_stage}
-        differing = _compare(json.loads(json.dumps({**self._facts.versions, **here})), {**manifest.versions, **layout})
+        differing = compare(json.loads(json.dumps({**self._facts.versions, **here})), {**manifest.versions, **layout})
         return f"; the last bits may differ from an undisturbed run, since {'; '.join(differing)}" if differing else ""
-
-    # Between the ranks.
-
-    def _share(self, made: Callable[[], Any]) -> Any:
-        """What the first rank makes (JSON), on every rank. What it raises, all raise."""
-        if self._group is None:
-            return made()
-        document: dict[str, Any] = {}
-        if self.rank == 0:
-            try:
-                document = {"made": made()}
-            except StiltsError as error:
-                document = {"error": error.message, "hint": error.hint}
-        document = json.loads(self._all_texts(json.dumps(document) if self.rank == 0 else "")[0])
-        if "error" in document:
-            raise StorageError(document["error"], hint=document["hint"])
-        return document["made"]
-
-    def _all_texts(self, text: str) -> list[str]:
-        """The texts of all ranks."""
-        if self._group is None:
-            return [text]
-        data = text.encode()
-        sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(self.ranks)]
-        distributed.all_gather(sizes, torch.tensor([len(data)]), group=self._group)
-        longest = max(int(size) for size in sizes)
-        padded = torch.frombuffer(bytearray(data.ljust(longest, b" ") or b" "), dtype=torch.uint8)
-        parts = [torch.empty_like(padded) for _ in range(self.ranks)]
-        distributed.all_gather(parts, padded, group=self._group)
-        return [
-            part.numpy().tobytes()[: int(size)].decode(errors="replace")
-            for part, size in zip(parts, sizes, strict=True)
-        ]
 
     def _say_any(self, text: str) -> None:
         if self.rank == 0:
@@ -446,27 +393,6 @@ def _own_identity(engine: Engine) -> dict[str, Any]:
 
 def _shard(rank: int) -> str:
     return f"rank-{rank:05d}.safetensors"
-
-
-def _compare(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """What differs, as clauses."""
-    clauses = []
-    for name in sorted({*wanted, *found}):
-        here, there = wanted.get(name), found.get(name)
-        if here == there:
-            continue
-        if isinstance(here, Mapping) and isinstance(there, Mapping):
-            clauses += [f"{name}, {clause}" for clause in _compare(here, there)]
-        else:
-            clauses.append(f"{name} was {_short(there)} and is {_short(here)}")
-    return clauses
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "not there"
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:16]}…"
 
 
 def _first_line(error: Exception) -> str:

@@ -19,7 +19,7 @@ from stilts_core.modeling.inference import MICRO_TOKENS, pick_precision
 from stilts_core.training.checkpoint import Checkpoint, NoCheckpoint
 from stilts_core.training.dual import told_apart
 from stilts_core.training.engine import Engine, learning_rate
-from stilts_core.training.position import History, Position
+from stilts_core.training.position import History, Measures, Position
 from stilts_core.training.streams import Stream
 
 RATE_SMOOTHING = 0.9
@@ -84,7 +84,7 @@ def train(
     micro_tokens: int | None = None,
     halvings: int = 0,
     precision: str = "auto",
-    score_dev: Callable[[int], dict[str, float]] | None = None,
+    score_dev: Callable[[int], Measures] | None = None,
     report: Callable[[StepReport], None] = lambda step: None,
     stop_requested: Callable[[], bool] = lambda: False,
     checkpoint: Checkpoint | None = None,
@@ -92,12 +92,13 @@ def train(
     """Run all steps, from where an earlier attempt left off if it saved that.
 
     With patience, the development sample is scored at intervals, training stops after so many evaluations without gain,
-    and the weights of the best one are returned; without, the last weights.
+    and the weights of the best one are returned; without, the last weights, and the sample is scored at intervals only
+    where the settings give one, else at the end.
 
     Args:
         halvings: how often ``micro_tokens`` is halved; unlike that, it leaves the precision as it is.
-        score_dev: scores of the development samples by task after so many steps, alike on every rank; None where there
-            are none. It may raise `StoppedError`, on all ranks at once.
+        score_dev: measures of the development samples after so many steps, alike on every rank; None where there are
+            none. It may raise `StoppedError`, on all ranks at once.
         stop_requested: heeded when a step is done, by all ranks as soon as one sees it.
         checkpoint: keeps the state for another attempt; None: nothing is kept.
 
@@ -116,7 +117,7 @@ def train(
     tokens = min(budget, schedule.tokens_per_step() / engine.ranks)
     dtype = pick_precision(precision, device, width=engine.width, tokens=tokens, safe=engine.precisions)
     patience = schedule.hyper.patience if score_dev else 0
-    interval = evaluation_interval(schedule) if patience else total
+    interval = evaluation_interval(schedule) if patience or schedule.hyper.evaluate_every else total
     position = Position.beginning(len(schedule.streams))
     checkpoint.restore(engine, position)
     history = position.history
@@ -188,15 +189,13 @@ def _memory_watched(step: int, total: int) -> Iterator[None]:
         ) from error
 
 
-def _evaluate(
-    engine: Engine, position: Position, score_dev: Callable[[int], dict[str, float]], *, keep_best: bool
-) -> None:
+def _evaluate(engine: Engine, position: Position, score_dev: Callable[[int], Measures], *, keep_best: bool) -> None:
     """Score the development samples at this step, and keep the weights if they are the best so far."""
     scores = score_dev(position.step)
     position.history.dev.append((position.step, scores))
     if not keep_best:
         return
-    mean = sum(scores.values()) / len(scores)
+    mean = sum(measures["score"] for measures in scores.values()) / len(scores)
     if mean > position.best_score:
         position.best = {}  # before the new ones are gathered, so that the host never holds the whole weights twice
         position.best, position.best_score, position.since_best = _weights(engine), mean, 0

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+Measures = dict[str, dict[str, float]]
+"""Task → measure → value on the task's development sample."""
+
 
 @dataclass
 class History:
@@ -16,11 +19,11 @@ class History:
 
     Attributes:
         loss: mean loss of each step.
-        dev: (steps done, score of each task by name) of each evaluation.
+        dev: (steps done, measures of each task by name) of each evaluation; the measure ``score`` decides.
     """
 
     loss: list[float] = field(default_factory=list)
-    dev: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    dev: list[tuple[int, Measures]] = field(default_factory=list)
     examples: int = 0
     tokens: int = 0
     best_step: int = 0

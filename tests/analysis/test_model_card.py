@@ -20,7 +20,8 @@ from stilts_core.errors import MissingInputError, SpecError
 from stilts_core.planning.encoders import assumed_encoders
 from stilts_core.planning.expand import make_plan
 from stilts_core.planning.offline import CatalogueFiles
-from stilts_core.planning.plan import EvaluateParams, Plan, StageKind, TrainParams
+from stilts_core.planning.params import EvaluateParams, TrainParams
+from stilts_core.planning.plan import Plan, StageKind
 from stilts_core.spec.study import Study
 from stilts_core.storage.manifest import FileRecord, Manifest
 

@@ -49,6 +49,23 @@ def test_latex_is_balanced(made: dict[str, bytes]) -> None:
             assert text.isascii() or not re.search(r"[−±†●→·–]", text), name
 
 
+def test_a_table_explains_its_marks_and_has_no_colours(made: dict[str, bytes]) -> None:
+    flagged = 0
+    for name, data in made.items():
+        if not re.fullmatch(r"tables/.+\.md", name):
+            continue
+        rows, _, caption = data.decode().rpartition("\n*")
+        assert "colour" not in caption.lower(), name
+        for mark in ("●", "†", "‡"):
+            flagged += mark in rows
+            assert mark not in rows or mark in caption, name
+        for letter in ("c", "d"):
+            in_rows = re.search(rf"\| {letter}d?†? [+−\d]", rows)
+            flagged += in_rows is not None
+            assert in_rows is None or f" {letter}: " in caption, name
+    assert flagged
+
+
 def test_text_is_text() -> None:
     table = Table(
         caption=EVIL, columns=(Column(EVIL, numeric=False), Column("n")), rows=((Cell("a|b*c"), Cell("1", sub="± 2")),)

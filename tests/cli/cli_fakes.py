@@ -20,7 +20,8 @@ from engine_plans import diamond, plan_of  # noqa: E402
 import stilts_core.engine.local.launch as launch  # noqa: E402
 import stilts_core.planning.load as load  # noqa: E402
 from stilts_core.catalog.load import load_catalogue  # noqa: E402
-from stilts_core.planning.plan import EncoderSource, Plan  # noqa: E402
+from stilts_core.planning.params import EncoderSource  # noqa: E402
+from stilts_core.planning.plan import Plan  # noqa: E402
 from stilts_core.spec.load import load_study  # noqa: E402
 
 

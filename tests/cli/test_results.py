@@ -12,7 +12,8 @@ from fake_study import entry, manifest
 
 from stilts_core.cli.main import main
 from stilts_core.planning.load import plan_study
-from stilts_core.planning.plan import EvaluateParams, Plan
+from stilts_core.planning.params import EvaluateParams
+from stilts_core.planning.plan import Plan
 from stilts_core.storage.folder import FolderStore
 from stilts_core.storage.manifest import manifest_key
 
@@ -154,6 +155,11 @@ def test_several_studies_are_one_report(study: Path, capsys: pytest.CaptureFixtu
     page = Path("results/tiny+second/report.html").read_text(encoding="utf-8")
     assert "What is joined" in page
     assert Path("results/tiny+second/joined/1/gains.csv").is_file()
+    assert main(["report", str(study), str(second), "--only", "joined/1/languages.csv", "--out", "one/x.html"]) == 0
+    assert [path.name for path in Path("one").rglob("*") if path.is_file()] == ["languages.csv"]
+    assert Path("one/joined/1/languages.csv").read_bytes() == (
+        Path("results/tiny+second/joined/1/languages.csv").read_bytes()
+    )
     assert main(["report", str(study), str(study)]) == 64
     assert "the same name" in capsys.readouterr().err
 

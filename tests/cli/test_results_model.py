@@ -13,7 +13,8 @@ from fake_study import entry
 from stilts_core.analysis.model.fetch import HEADS
 from stilts_core.cli.main import main
 from stilts_core.planning.load import plan_study
-from stilts_core.planning.plan import EvaluateParams, Plan, Stage, TrainParams
+from stilts_core.planning.params import EvaluateParams, TrainParams
+from stilts_core.planning.plan import Plan, Stage
 from stilts_core.storage.commit import commit_stage, new_attempt
 from stilts_core.storage.folder import FolderStore
 

@@ -7,6 +7,8 @@ import itertools
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,12 @@ def jobset(provider: Provider, kubernetes: Kubernetes) -> None:
 @pytest.fixture
 def namespace(kubernetes: Kubernetes) -> Iterator[Kubernetes]:
     """kubectl in a namespace of the test's own, which enforces the restricted pod security standard."""
+    with _own_namespace(kubernetes) as made:
+        yield made
+
+
+@contextmanager
+def _own_namespace(kubernetes: Kubernetes) -> Iterator[Kubernetes]:
     name = f"test-{os.getpid()}-{next(_numbers)}"
     kubernetes.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
     kubernetes.within(name).wait("serviceaccounts", until=lambda found: bool(found["items"]))
@@ -102,33 +110,57 @@ def training_image() -> str:
 
 
 @pytest.fixture
-def new_study(
-    namespace: Kubernetes, s3: ClusterS3, credentials: None, images: dict[str, str], tmp_path: Path
-) -> Studies:
+def new_study(namespace: Kubernetes, make_study: Callable[..., ClusterStudy], tmp_path: Path) -> Studies:
+    """Makes a study in the test's namespace; see `make_study`."""
+    return partial(make_study, namespace, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def new_study_of_module(
+    kubernetes: Kubernetes, make_study: Callable[..., ClusterStudy], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Studies]:
+    """Makes a study, in a namespace of its own, that several tests look at."""
+    with ExitStack() as namespaces:
+
+        def make(**settings: Any) -> ClusterStudy:
+            namespace = namespaces.enter_context(_own_namespace(kubernetes))
+            return make_study(namespace, tmp_path_factory.mktemp("study"), **settings)
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def make_study(s3: ClusterS3, credentials: None, images: dict[str, str]) -> Callable[..., ClusterStudy]:
     """Makes a study of stand-in stages, with the chart's accounts, rights and network policies around it.
 
-    Call it with further settings of ``kubernetes``, and with ``retries`` (none of either kind without them).
+    Call it with the namespace, a folder, further settings of ``kubernetes``, and with ``retries`` (none of either kind
+    without them), ``training`` (the image of the stages), ``ranks`` (the profile's ``training``) and ``endpoint`` (the
+    store's for pods; it has to be an address).
     """
     put_inputs(s3)
 
     def make(
+        namespace: Kubernetes,
+        folder: Path,
         *,
         text: str = SMALL,
         retries: dict[str, int] | None = None,
         training: str = "",
         device: str = "cpu",
+        ranks: dict[str, int] | None = None,
+        endpoint: str = "",
         **kubernetes: Any,
     ) -> ClusterStudy:
         used = images | ({"training": training} if training else {})
         values = placement_values(s3, f"{namespace.namespace}-{secrets.token_hex(4)}", used, **kubernetes)
         values |= {"retries": {"application": 0, "infrastructure": 0} | (retries or {}), "device": device}
-        around = {
-            "profile": values,
-            "network": {"store": [{"namespace": NAMESPACE, "pods": {"app": "s3"}, "ports": [PORT]}]},
-            "test": {"enabled": False},
-        }
+        values["training"] = ranks or {}
+        places = [{"namespace": NAMESPACE, "pods": {"app": "s3"}, "ports": [PORT]}]
+        if endpoint:
+            values["store"]["s3"]["endpoint"], places = endpoint, []  # the chart takes the place from the address
+        around = {"profile": values, "network": {"store": places}, "test": {"enabled": False}}
         namespace.apply(secret(s3), *template(around, namespace=namespace.namespace))
-        return ClusterStudy(namespace, values, s3.server.endpoint, text, tmp_path)
+        return ClusterStudy(namespace, values, s3.server.endpoint, text, folder)
 
     return make
 
@@ -145,8 +177,17 @@ def undisturbed(
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Iterator[None]:
+def pytest_runtest_setup() -> Iterator[None]:
     """A test that the given cluster cannot serve says so instead of failing."""
+    try:
+        return (yield)
+    except NotHereError as error:
+        pytest.skip(str(error))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """The same, of what the test itself does."""
     try:
         return (yield)
     except NotHereError as error:

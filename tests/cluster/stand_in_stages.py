@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from stilts_core import errors
-from stilts_core.planning.plan import EvaluateParams, StageKind
+from stilts_core.planning.params import EvaluateParams
+from stilts_core.planning.plan import StageKind
 from stilts_core.spec.load import load_profile
 from stilts_core.stages.context import Progress, StageContext, StageFunction
 from stilts_core.storage.base import Store

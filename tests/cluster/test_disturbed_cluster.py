@@ -10,6 +10,7 @@ import pytest
 
 from cluster.commands import wait_until
 from cluster.kubernetes import Kubernetes, Object, has_condition
+from cluster.losable import losable
 from cluster.provider import Provider
 from cluster.s3 import ClusterS3
 from cluster.stand_in_stages import release, tell
@@ -21,23 +22,13 @@ pytestmark = pytest.mark.alone
 
 Studies = Callable[..., ClusterStudy]
 OUTAGE_SECONDS = 30.0
-LABEL = "stilts-tests/can-be-lost"
 
 
 @pytest.fixture
 def places(kubernetes: Kubernetes, s3: ClusterS3) -> Iterator[dict[str, Any]]:
-    """Where pods go: those that ask for GPUs to nodes that can be lost, all others to where the store is."""
-    (server,) = kubernetes.get("pods", "--namespace=stilts-s3")["items"]
-    kept = server["spec"]["nodeName"]
-    others = [
-        node["metadata"]["name"]
-        for node in kubernetes.get("nodes")["items"]
-        if node["metadata"]["name"] != kept and has_condition(node, "Ready")
-    ]
-    kubernetes.kubectl("label", "nodes", *others, f"{LABEL}=true", "--overwrite")
-    cpu, gpu = {"kubernetes.io/hostname": kept}, {LABEL: "true"}
-    yield {"gpus_per_node": 1, "cpu_pods": {"node_selector": cpu}, "gpu_pods": {"node_selector": gpu}}
-    kubernetes.kubectl("label", "nodes", *others, f"{LABEL}-")
+    """Where pods go, so that a node can be lost."""
+    with losable(kubernetes) as nodes:
+        yield nodes.settings
 
 
 @pytest.mark.parametrize("first", ["the-later-attempt", "the-lost-pod"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from stilts_core.engine.kubernetes.render import StageAttempt, StudySource, Submission
-from stilts_core.planning.plan import KIND_VERSIONS, Stage, StageKind, TextParams
+from stilts_core.planning.params import TextParams
+from stilts_core.planning.plan import KIND_VERSIONS, Stage, StageKind
 from stilts_core.storage.manifest import Attempt
 
 NAMESPACE = "research"

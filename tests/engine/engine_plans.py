@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stilts_core.planning.plan import KIND_VERSIONS, Plan, Stage, StageKind, TokenizerParams, fingerprint
+from stilts_core.planning.params import TokenizerParams
+from stilts_core.planning.plan import KIND_VERSIONS, Plan, Stage, StageKind, fingerprint
 
 
 def stage(label: str, parents: Mapping[str, str] | None = None, kind: StageKind = StageKind.PREPARE) -> Stage:

@@ -13,7 +13,8 @@ from stilts_core.engine.graph import Capacity
 from stilts_core.engine.local.placement import LocalPlacement, usable_cores, visible_gpus
 from stilts_core.engine.local.scratch import scratch_folder
 from stilts_core.errors import SpecError
-from stilts_core.planning.plan import CostParams, MeasuredModel, StageKind
+from stilts_core.planning.params import CostParams, MeasuredModel
+from stilts_core.planning.plan import StageKind
 from stilts_core.spec.profile import Local, Placement, Training
 
 

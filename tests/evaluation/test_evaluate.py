@@ -19,7 +19,7 @@ from stilts_core.evaluation.scorers.accuracy import accuracy, read_choices, read
 from stilts_core.evaluation.scorers.squad import Question, read_answers
 from stilts_core.evaluation.scorers.tagging import chunk_score, read_tags, token_accuracy
 from stilts_core.evaluation.translations import scored_state
-from stilts_core.planning.plan import EvaluateParams, TrainTask
+from stilts_core.planning.params import EvaluateParams, TrainTask
 
 NLI = ("contradiction", "entailment", "neutral")
 POS = ("ADJ", "NOUN", "VERB", "X")

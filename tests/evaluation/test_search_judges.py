@@ -16,7 +16,7 @@ from stilts_core.evaluation.outputs import RetrievalOutputs
 from stilts_core.evaluation.ranked import random_precision
 from stilts_core.evaluation.scorers.bitext import pair_score
 from stilts_core.evaluation.scorers.ranking import mean_average_precision, mean_reciprocal_rank
-from stilts_core.planning.plan import EvaluateParams
+from stilts_core.planning.params import EvaluateParams
 
 
 def params(metric, **more):

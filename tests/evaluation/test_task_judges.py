@@ -21,7 +21,7 @@ from stilts_core.evaluation.scorers import mlqa
 from stilts_core.evaluation.scorers.accuracy import accuracy, binary_f1, read_labels
 from stilts_core.evaluation.scorers.squad import Question, read_answers
 from stilts_core.evaluation.sentences import PairJudge
-from stilts_core.planning.plan import EvaluateParams
+from stilts_core.planning.params import EvaluateParams
 
 
 def params(head: Head, metric: Metric, **more: Any) -> EvaluateParams:

@@ -27,7 +27,8 @@ from stilts_core.modeling.feed import Items
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.masking import Vocabulary
 from stilts_core.modeling.model import TaskModel, new_task_model
-from stilts_core.planning.plan import Plan, Stage, StageKind, TokenizerParams, fingerprint
+from stilts_core.planning.params import TokenizerParams
+from stilts_core.planning.plan import Plan, Stage, StageKind, fingerprint
 from stilts_core.stages.context import Progress, StageContext, StageFunction
 from stilts_core.stages.keeping import Journal, parts_of
 from stilts_core.stages.ranked import run_training
@@ -134,11 +135,11 @@ def _on_rank(context: StageContext, rank: Rank) -> dict[str, Any]:
     schedule = Schedule(streams, np.arange(STEPS) % len(HEADS), hyper, seed)
     engine = Engine.start(model, hyper, zero_stage=context.resources.zero_stage, device=CPU)
 
-    def score(step: int) -> dict[str, float]:
+    def score(step: int) -> dict[str, dict[str, float]]:
         """It follows from the weights and from every generator; the best is one in the middle."""
         weights = next(tensor for _, tensor in engine.state())
         drawn = random.random() + np.random.random() + float(torch.rand(1))
-        return {"noise": drawn + (10.0 if step == 8 else 0.0) + float(weights.double().sum())}
+        return {"noise": {"score": drawn + (10.0 if step == 8 else 0.0) + float(weights.double().sum())}}
 
     def report(at: StepReport) -> None:
         with effect("step"):

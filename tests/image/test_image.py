@@ -114,6 +114,38 @@ def test_the_light_image_has_what_the_driver_needs_and_no_torch(engine: str, lig
     assert run(engine, light, "python", "-c", "import torch").returncode != 0
 
 
+def test_the_light_image_analyses_a_table(engine: str, light: str, tmp_path: Path) -> None:
+    """Statistics, Parquet and the report work with what is left of their packages."""
+    table = tmp_path / "mine.csv"
+    table.write_text(
+        "curriculum,target,language,seed,value\n"
+        + "".join(
+            f"{curriculum},xnli,{code},{seed},{60 + gain + seed / 10 + place}\n"
+            for curriculum, gain in (("baseline", 0), ("mnli", 3), ("qqp", 0.1))
+            for place, code in enumerate(("en", "de", "sw"))
+            for seed in range(4)
+        )
+    )
+    table.chmod(0o644)
+    tmp_path.chmod(0o755)
+    mounted = ("--volume", f"{tmp_path}:/tables:ro")
+    assert "mnli" in output(engine, light, "stilts", "analyse", "/tables/mine.csv", flags=mounted)
+    code = (
+        "import scipy.stats as s, scipy.optimize; from stilts_core.analysis.statistics import paired, power, ranking; "
+        "import pyarrow.dataset, pyarrow.fs; s.wilcoxon([1.0, 2.0, 3.5]); print(s.nct.cdf(1.0, 4, 0.5))"
+    )
+    output(engine, light, "python", "-c", code)
+
+
+def test_credentials_can_come_from_where_boto3_finds_them(engine: str, image: str) -> None:
+    """The descriptions of the services that it asks are there; those of all others are not."""
+    code = (
+        "import boto3; services = ('s3', 'sts', 'sso', 'sso-oidc'); "
+        "print([boto3.client(name, region_name='eu-central-1').meta.service_model.service_name for name in services])"
+    )
+    assert output(engine, image, "python", "-c", code) == "['s3', 'sts', 'sso', 'sso-oidc']"
+
+
 def test_the_training_image_has_what_stages_need(engine: str, training: str) -> None:
     """Imports of what stages import; none may want a compiler, the network or a root that can be written."""
     needed = "boto3, datasets, deepspeed, safetensors.torch, sentencepiece, tokenizers, torch, transformers"

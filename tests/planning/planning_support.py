@@ -10,7 +10,8 @@ from typing import Any
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.model import Frozen
 from stilts_core.planning.expand import make_plan
-from stilts_core.planning.plan import EncoderSource, Plan, Stage, StageKind
+from stilts_core.planning.params import EncoderSource
+from stilts_core.planning.plan import Plan, Stage, StageKind
 from stilts_core.spec.study import Study
 
 LANGUAGES = ("en", "de", "sw", "zh")

@@ -11,17 +11,8 @@ from stilts_core.catalog.load import load_catalogue
 from stilts_core.catalog.models import Head
 from stilts_core.errors import DataError, MissingInputError, SpecError, StiltsError
 from stilts_core.planning.expand import make_plan
-from stilts_core.planning.plan import (
-    UNCAPPED,
-    EvaluateParams,
-    Plan,
-    StageKind,
-    TaskParams,
-    TextParams,
-    TokenizerParams,
-    TrainParams,
-    fingerprint,
-)
+from stilts_core.planning.params import UNCAPPED, EvaluateParams, TaskParams, TextParams, TokenizerParams, TrainParams
+from stilts_core.planning.plan import Plan, StageKind, fingerprint
 from stilts_core.spec.study import Study
 
 BOTH = [{"name": "base", "source": "somewhere/base"}, pretraining()]

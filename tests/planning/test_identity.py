@@ -12,7 +12,8 @@ from planning_support import SOURCE, Files, all_files, fingerprints, plan_of, pr
 
 from stilts_core.catalog.models import Hyper
 from stilts_core.planning.expand import make_plan
-from stilts_core.planning.plan import EncoderSource, Plan, Stage, StageKind
+from stilts_core.planning.params import EncoderSource
+from stilts_core.planning.plan import Plan, Stage, StageKind
 from stilts_core.spec.study import Study
 
 ONE_ARM: dict[str, Any] = {"curricula": ["mnli"], "targets": [{"task": "xnli", "languages": ["en", "de"]}], "seeds": 1}

@@ -9,7 +9,8 @@ from planning_support import Files, all_files, fingerprints, plan_of, stages_of,
 
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.errors import MissingInputError
-from stilts_core.planning.plan import Plan, StageKind, TaskParams, TrainParams
+from stilts_core.planning.params import TaskParams, TrainParams
+from stilts_core.planning.plan import Plan, StageKind
 
 XNLI = {"task": "xnli", "languages": ["en", "de", "sw"]}
 

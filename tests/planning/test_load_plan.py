@@ -14,7 +14,8 @@ from stilts_core.errors import DataError, MissingInputError, SpecError
 from stilts_core.planning.encoders import resolve_encoders
 from stilts_core.planning.estimate import transformer_parameters
 from stilts_core.planning.load import plan_study
-from stilts_core.planning.plan import EncoderSource, Plan, StageKind
+from stilts_core.planning.params import EncoderSource
+from stilts_core.planning.plan import Plan, StageKind
 from stilts_core.spec.study import Study
 
 REAL = """

@@ -8,7 +8,8 @@ import pytest
 from planning_support import plan_of, stages_of, study
 
 from stilts_core.errors import SpecError
-from stilts_core.planning.plan import CostParams, ExitParams, Plan, StageKind
+from stilts_core.planning.params import CostParams, ExitParams
+from stilts_core.planning.plan import Plan, StageKind
 from stilts_core.planning.sharing import sharing, trainings
 
 ASKS = ("transfer", "efficiency")

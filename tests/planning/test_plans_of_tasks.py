@@ -8,7 +8,8 @@ import pytest
 from planning_support import Files, plan_of, study
 
 from stilts_core.errors import MissingInputError
-from stilts_core.planning.plan import Plan, Stage, StageKind, TrainParams
+from stilts_core.planning.params import TrainParams
+from stilts_core.planning.plan import Plan, Stage, StageKind
 
 PARTS = {
     "snli_1.0/snli_1.0_train.jsonl": "train/snli/en",

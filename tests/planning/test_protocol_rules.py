@@ -7,7 +7,8 @@ from planning_support import SOURCE, Files, all_files, plan_of, stages_of, study
 
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.catalog.models import LongTagging, SeqevalVersion, SquadRules
-from stilts_core.planning.plan import EvaluateParams, StageKind, TaskParams, TrainParams
+from stilts_core.planning.params import EvaluateParams, TaskParams, TrainParams
+from stilts_core.planning.plan import StageKind
 
 PROTOCOLS = load_catalogue().protocols
 NAMES = (

@@ -6,7 +6,8 @@ import pytest
 from planning_support import SOURCE, Files, plan_of, stages_of, study
 
 from stilts_core.errors import MissingInputError, SpecError
-from stilts_core.planning.plan import EvaluateParams, Plan, StageKind, TaskParams
+from stilts_core.planning.params import EvaluateParams, TaskParams
+from stilts_core.planning.plan import Plan, StageKind
 
 BUCC = [f"bucc2018/de-en.{split}.{part}" for split in ("dev", "test") for part in ("de", "en", "gold")]
 ORIGINAL = [f"bucc2018/fr-en/fr-en.{split}.{part}" for split in ("sample", "training") for part in ("fr", "en", "gold")]

@@ -8,15 +8,8 @@ import pytest
 from planning_support import plan_of, stages_of, study
 from pydantic import ValidationError
 
-from stilts_core.planning.plan import (
-    CompareParams,
-    FeaturesParams,
-    FisherParams,
-    Plan,
-    ProbeParams,
-    RetainedParams,
-    StageKind,
-)
+from stilts_core.planning.params import CompareParams, FeaturesParams, FisherParams, ProbeParams, RetainedParams
+from stilts_core.planning.plan import Plan, StageKind
 from stilts_core.spec.sequences import Sequences
 from stilts_core.spec.study import Study
 

@@ -15,18 +15,16 @@ from architectures import write_case
 from safetensors.numpy import load_file
 
 from stilts_core.catalog.models import Head, Hyper, Metric
-from stilts_core.planning.plan import (
-    DataFile,
+from stilts_core.planning.params import (
     EncoderSource,
     EvaluateParams,
     Params,
-    Stage,
-    StageKind,
     TaskParams,
     TextParams,
     TrainParams,
     TrainTask,
 )
+from stilts_core.planning.plan import DataFile, Stage, StageKind
 from stilts_core.stages.context import Resources, StageContext
 from stilts_core.stages.registry import stage_function
 

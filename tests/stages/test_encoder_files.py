@@ -12,7 +12,8 @@ from servers import S3Server, moto_server
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.errors import DataError
 from stilts_core.planning.encoders import resolve_encoders
-from stilts_core.planning.plan import EncoderSource, Stage, StageKind, TextParams
+from stilts_core.planning.params import EncoderSource, TextParams
+from stilts_core.planning.plan import Stage, StageKind
 from stilts_core.spec.study import Study
 from stilts_core.stages.encoder_files import fetch_encoder, with_local_encoder
 from stilts_core.storage.open import open_store

@@ -19,7 +19,8 @@ from stilts_core.data.dataset import Dataset
 from stilts_core.data.root import open_data_root
 from stilts_core.data.vocabulary import train_tokenizer
 from stilts_core.planning.expand import make_plan
-from stilts_core.planning.plan import EncoderSource, Plan, Stage, StageKind
+from stilts_core.planning.params import EncoderSource
+from stilts_core.planning.plan import Plan, Stage, StageKind
 from stilts_core.spec.study import Study
 from stilts_core.stages.context import StageContext
 from stilts_core.stages.registry import stage_function

@@ -22,7 +22,8 @@ from stilts_core.data.vocabulary import train_tokenizer  # noqa: E402
 from stilts_core.errors import StoppedError  # noqa: E402
 from stilts_core.modeling import timing  # noqa: E402
 from stilts_core.planning.expand import make_plan  # noqa: E402
-from stilts_core.planning.plan import CostParams, EncoderSource, Plan, StageKind  # noqa: E402
+from stilts_core.planning.params import CostParams, EncoderSource  # noqa: E402
+from stilts_core.planning.plan import Plan, StageKind  # noqa: E402
 from stilts_core.spec.study import Study  # noqa: E402
 from stilts_core.stages.context import StageContext  # noqa: E402
 from stilts_core.stages.registry import stage_function  # noqa: E402

@@ -13,17 +13,8 @@ import pytest
 from stilts_core.catalog.models import Head
 from stilts_core.data.dataset import Dataset
 from stilts_core.errors import DataError, MissingInputError, SpecError, StoppedError
-from stilts_core.planning.plan import (
-    KIND_VERSIONS,
-    DataFile,
-    EncoderSource,
-    Params,
-    Stage,
-    StageKind,
-    TaskParams,
-    TextParams,
-    TokenizerParams,
-)
+from stilts_core.planning.params import EncoderSource, Params, TaskParams, TextParams, TokenizerParams
+from stilts_core.planning.plan import KIND_VERSIONS, DataFile, Stage, StageKind
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.prepare import prepare
 

@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("torch", reason="the training packages are an extra")
 
 from stilts_core.errors import DeviceMemoryError
-from stilts_core.planning.plan import Stage, StageKind, TokenizerParams
+from stilts_core.planning.params import TokenizerParams
+from stilts_core.planning.plan import Stage, StageKind
 from stilts_core.spec.profile import StoreSettings
 from stilts_core.stages.context import Resources, StageContext
 from stilts_core.stages.ranked import run_training

@@ -11,7 +11,8 @@ from types import ModuleType
 import pytest
 
 from stilts_core.errors import DataError, StoppedError
-from stilts_core.planning.plan import DataFile, Stage, StageKind, TokenizerParams, fingerprint
+from stilts_core.planning.params import TokenizerParams
+from stilts_core.planning.plan import DataFile, Stage, StageKind, fingerprint
 from stilts_core.spec.profile import StoreSettings
 from stilts_core.stages.context import Progress, StageContext
 from stilts_core.stages.run import AttemptSpec, explain_failure, run_attempt

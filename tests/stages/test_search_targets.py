@@ -20,15 +20,8 @@ from stilts_core.data.readers import read
 from stilts_core.errors import StoppedError
 from stilts_core.evaluation.scorers.bitext import above, best_threshold, pair_score
 from stilts_core.evaluation.scorers.ranking import mean_average_precision, mean_reciprocal_rank
-from stilts_core.planning.plan import (
-    DataFile,
-    EncoderSource,
-    EvaluateParams,
-    Stage,
-    StageKind,
-    TaskParams,
-    TokenizerParams,
-)
+from stilts_core.planning.params import EncoderSource, EvaluateParams, TaskParams, TokenizerParams
+from stilts_core.planning.plan import DataFile, Stage, StageKind
 from stilts_core.spec.profile import StoreSettings
 from stilts_core.stages import evaluate as evaluate_stage
 from stilts_core.stages.context import Resources, StageContext

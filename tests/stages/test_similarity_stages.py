@@ -17,16 +17,15 @@ from stilts_core.catalog.load import load_catalogue
 from stilts_core.data.root import open_data_root
 from stilts_core.data.vocabulary import train_tokenizer
 from stilts_core.planning.expand import make_plan
-from stilts_core.planning.plan import (
+from stilts_core.planning.params import (
     CompareParams,
     EncoderSource,
     FisherParams,
-    Plan,
     ProbeParams,
     RetainedParams,
-    Stage,
     TrainParams,
 )
+from stilts_core.planning.plan import Plan, Stage
 from stilts_core.spec.study import Study
 from stilts_core.stages.context import StageContext
 from stilts_core.stages.registry import stage_function

@@ -68,14 +68,14 @@ def body(
     engine = Engine.start(model, hyper, zero_stage=zero_stage, device=device)
     done: list[int] = []
 
-    def score(step: int) -> dict[str, float]:
+    def score(step: int) -> dict[str, dict[str, float]]:
         """It follows from the weights and from the generators; of one rank the third is best, of two the first."""
         if stop == f"{step}e":
             raise StoppedError("in the evaluation")
         weights = next(tensor for _, tensor in engine.state())
         drawn = random.random() + np.random.random() + float(torch.rand(1))
         height = {4: 20, 12: 40 if rank.ranks == 1 else 10}.get(step, 0)
-        return {"noise": drawn + height + float(weights.double().sum())}
+        return {"noise": {"score": drawn + height + float(weights.double().sum())}}
 
     place = Place(FolderStore(store), FINGERPRINT, new_attempt(attempt), store / f"scratch-{rank.rank}")
     place = Place(place.store, FINGERPRINT, place.attempt.model_copy(update={"token": f"t{attempt}"}), place.scratch)

@@ -36,10 +36,10 @@ class Gathering:
 def test_better_weights_let_go_of_those_before_them() -> None:
     engine, position = Gathering(), Position.beginning(1)
     for mean in (1.0, 2.0, 3.0):
-        loop._evaluate(cast(Any, engine), position, lambda _, mean=mean: {"task": mean}, keep_best=True)
+        loop._evaluate(cast(Any, engine), position, lambda _, mean=mean: {"task": {"score": mean}}, keep_best=True)
     assert engine.alive == [0, 0, 0]
     assert list(position.best) == ["a", "b"]
     assert position.best_score == 3.0
-    loop._evaluate(cast(Any, engine), position, lambda _: {"task": 2.5}, keep_best=True)
+    loop._evaluate(cast(Any, engine), position, lambda _: {"task": {"score": 2.5}}, keep_best=True)
     assert len(engine.alive) == 3
     assert position.since_best == 1

@@ -20,7 +20,8 @@ from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.scores import Scores
 from stilts_core.catalog.encoders import EncoderTraits, traits_of
 from stilts_core.planning.encoders import on_hub
-from stilts_core.planning.plan import Plan, PretrainParams, TrainParams
+from stilts_core.planning.params import PretrainParams, TrainParams
+from stilts_core.planning.plan import Plan
 from stilts_core.storage.manifest import Manifest
 
 FACTS = ("stilts", "python", "packages", "device", "precision", "ranks", "zero_stage")

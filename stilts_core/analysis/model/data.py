@@ -10,7 +10,8 @@ from stilts_core.analysis.model.markdown import code, text
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.names import Names
 from stilts_core.catalog.models import Head, Provenance, Task
-from stilts_core.planning.plan import DataFile, PretrainParams, Stage, TaskParams, TrainParams
+from stilts_core.planning.params import PretrainParams, TaskParams, TrainParams
+from stilts_core.planning.plan import DataFile, Stage
 
 _BESIDE = ("pair", "gold")  # files beside another one, which has the language
 _ENGLISH = "en"

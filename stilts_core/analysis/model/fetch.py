@@ -13,7 +13,7 @@ from typing import Any
 from stilts_core.analysis.model.find import ArmModel
 from stilts_core.catalog.encoders import TOKENIZER_FILES
 from stilts_core.errors import SpecError, StorageError
-from stilts_core.planning.plan import TrainParams
+from stilts_core.planning.params import TrainParams
 from stilts_core.storage.base import Store
 from stilts_core.storage.commit import download_committed, read_committed
 from stilts_core.storage.failures import folder_failure

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from stilts_core.catalog.models import Head
 from stilts_core.catalog.nearest import unknown
 from stilts_core.errors import MissingInputError, SpecError
-from stilts_core.planning.plan import Cell, EncoderSource, EvaluateParams, Plan, Stage, StageKind, TrainParams
+from stilts_core.planning.params import EncoderSource, EvaluateParams, TrainParams
+from stilts_core.planning.plan import Cell, Plan, Stage, StageKind
 from stilts_core.spec.study import BASELINE, Study
 
 

@@ -9,7 +9,8 @@ from stilts_core.analysis.model.find import ArmModel
 from stilts_core.analysis.model.markdown import code, text
 from stilts_core.analysis.report import words
 from stilts_core.catalog.models import Hyper
-from stilts_core.planning.plan import PretrainParams, Stage, TaskParams, TrainParams
+from stilts_core.planning.params import PretrainParams, TaskParams, TrainParams
+from stilts_core.planning.plan import Stage
 from stilts_core.planning.settings import idle_settings
 from stilts_core.storage.manifest import Manifest
 

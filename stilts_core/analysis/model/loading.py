@@ -58,7 +58,7 @@ def vector_lines(pooling: str | None, traits: EncoderTraits, config: Mapping[str
     """The lines after those of the encoder that give the vector of a dual encoder, for one input without padding.
 
     Args:
-        pooling: as in `planning.plan.TrainTask`.
+        pooling: as in `planning.params.TrainTask`.
     """
     pooled = _POOLED["mean" if pooling == "mean" else traits.sentence_pooling(config)]
     return [f"vector = {pooled}", "vector = vector / vector.norm(dim=-1, keepdim=True)"]

@@ -11,7 +11,7 @@ from stilts_core.analysis.report import words
 from stilts_core.analysis.report.names import Names
 from stilts_core.analysis.scores import Scores, TargetScores
 from stilts_core.analysis.summary import Spread, baseline_of, independent
-from stilts_core.analysis.tables import language_cell
+from stilts_core.analysis.tables import language_cells
 
 AT_CHANCE, DEGENERATE = "‡", "§"
 
@@ -59,8 +59,7 @@ def _of_target(model: ArmModel, scores: Scores, target: TargetScores, names: Nam
     )
     yield ""
     rows = []
-    for at, language in enumerate(target.languages):
-        cell = language_cell(scores, target, e, c, at)
+    for at, (language, cell) in enumerate(zip(target.languages, language_cells(scores, target, e, c), strict=True)):
         mark = ("" if cell.zero_shot else words.NOT_ZERO_SHOT) + (AT_CHANCE if cell.at_chance else "")
         mark += DEGENERATE if cell.degenerate else ""
         rows.append(

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stilts_core.analysis.report.blocks import Block, Section, Text
-
-
-@dataclass(frozen=True, slots=True)
-class CsvTable:
-    """The numbers of a table or a figure.
-
-    Attributes:
-        name: of the file, below ``tables/``, without its ending.
-    """
-
-    name: str
-    header: tuple[str, ...]
-    records: tuple[Sequence[object], ...]
+from stilts_core.analysis.report.columns import CsvTable
 
 
 @dataclass(frozen=True, slots=True)

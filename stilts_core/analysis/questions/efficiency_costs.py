@@ -17,6 +17,9 @@ MEASURES = (
     "joules_per_sentence",
 )
 SHOWN = (*_WITH_ENDS, "peak_memory_mib", "joules_per_sentence")
+Mean = tuple[tuple[str, str, int, str], tuple[float | None, ...]]
+"""Encoder, precision, batch and bucket with `SHOWN`."""
+
 _KEYS = ("encoder", "curriculum", "seed", "precision", "batch", "bucket", "layers", "language")
 
 
@@ -39,8 +42,8 @@ def cost_records(costs: Costs) -> Iterator[Sequence[object]]:
         )
 
 
-def mean_costs(costs: Costs) -> Iterator[tuple[tuple[str, str, int, str], tuple[float | None, ...]]]:
-    """Encoder, precision, batch and bucket with `SHOWN`: means over arms, seeds and languages of whole models."""
+def mean_costs(costs: Costs) -> Iterator[Mean]:
+    """Means over arms, seeds and languages of whole models."""
     depth = np.array([costs.depth(e) for e in range(len(costs.encoders))])
     rows = (costs.block == -1) & (costs.layers == depth[costs.encoder])
     keys, at = _groups(costs, rows, ("encoder", "precision", "batch", "bucket"))

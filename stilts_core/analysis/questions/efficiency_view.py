@@ -7,16 +7,16 @@ from itertools import pairwise, zip_longest
 
 import numpy as np
 
-from stilts_core.analysis.questions.answer import CsvTable, QuestionAnswer
+from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.questions.efficiency import MARGIN, NAME, TITLE, Equal, Found, LanguageCost, Point
-from stilts_core.analysis.questions.efficiency_costs import MEASURES, cost_records, mean_costs
+from stilts_core.analysis.questions.efficiency_costs import MEASURES, Mean, cost_records, mean_costs
 from stilts_core.analysis.questions.measured_costs import PER_BLOCK
 from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, Column, Fold, Plot, Table
+from stilts_core.analysis.report.blocks import Block, Cell, Fold, Plot, Table
+from stilts_core.analysis.report.columns import CsvTable, Field, csv_table, interval_columns, label, table
 from stilts_core.analysis.report.figures import Style, key_mark, scatter_plot
 from stilts_core.analysis.statistics.correlation import correlation
 from stilts_core.analysis.statistics.results import Interval
-from stilts_core.analysis.table import rounded
 
 FEWEST = 4
 """Languages from which on a correlation is given."""
@@ -183,26 +183,22 @@ def _blocks(found: Found) -> Iterator[Block]:
 
 def _equality_table(equal: Sequence[Equal]) -> Table:
     says = {"equal": "within the margin", "slower": "slower", "faster": "faster", "open": "not shown"}
-    return Table(
-        caption=f"Time of an arm's passes as a multiple of its baseline's, with its interval of 95 % over blocks; the "
+    return table(
+        f"Time of an arm's passes as a multiple of its baseline's, with its interval of 95 % over blocks; the "
         f"margin of equality is {_PERCENT} %.",
-        columns=(
-            Column("Arm", numeric=False),
-            Column("Ratio"),
-            Column("95 % interval"),
-            Column("p of equality", title="of the two one-sided tests, corrected by Holm's method"),
-            Column("Verdict", numeric=False),
+        equal,
+        label("Arm", lambda e: Cell(e.curriculum, sub=e.encoder)),
+        Field("Ratio", lambda e: Cell(f"{e.ratio.estimate:.3f}", sub=words.counted(e.conditions, "condition"))),
+        Field(
+            "95 % interval",
+            lambda e: Cell(f"{e.ratio.low:.3f} to {e.ratio.high:.3f}", sub=words.counted(e.blocks, "block")),
         ),
-        rows=tuple(
-            (
-                Cell(one.curriculum, sub=one.encoder),
-                Cell(f"{one.ratio.estimate:.3f}", sub=words.counted(one.conditions, "condition")),
-                Cell(f"{one.ratio.low:.3f} to {one.ratio.high:.3f}", sub=words.counted(one.blocks, "block")),
-                Cell(f"{one.adjusted:.3g}"),
-                Cell(says[one.verdict]),
-            )
-            for one in equal
+        Field(
+            "p of equality",
+            lambda e: f"{e.adjusted:.3g}",
+            title="of the two one-sided tests, corrected by Holm's method",
         ),
+        label("Verdict", lambda e: says[e.verdict]),
         source="tables/efficiency_equality.csv",
     )
 
@@ -229,34 +225,28 @@ def _front_figures(found: Found) -> Iterator[Plot]:
 
 
 def _points_table(points: Sequence[Point]) -> Table:
-    return Table(
-        caption="Models, whole and cut: median time of the smallest batch, score, operations, and the share of "
+    return table(
+        "Models, whole and cut: median time of the smallest batch, score, operations, and the share of "
         "resamples (blocks, examples) in which no other is as fast and as good. ● is on the front.",
-        columns=(
-            Column("Model", numeric=False),
-            Column("Precision", numeric=False),
-            Column("Milliseconds"),
-            Column("Score"),
-            Column("GFLOP a sentence"),
-            Column("Times as fast as whole"),
-            Column("On the front"),
+        points,
+        label("Model", _model),
+        label("Precision", lambda p: p.precision),
+        Field(
+            "Milliseconds",
+            lambda p: Cell(f"{p.latency.estimate:.3g}", sub=f"{p.latency.low:.3g} to {p.latency.high:.3g}"),
         ),
-        rows=tuple(
-            (
-                Cell(_model(one)),
-                Cell(one.precision),
-                Cell(f"{one.latency.estimate:.3g}", sub=f"{one.latency.low:.3g} to {one.latency.high:.3g}"),
-                Cell(words.score(one.accuracy)),
-                Cell(words.NOTHING if np.isnan(one.flops) else f"{one.flops / 1e9:.3g}"),
-                Cell(words.NOTHING)
-                if one.speedup is None
-                else Cell(f"{one.speedup.estimate:.2f}", sub=f"{one.speedup.low:.2f} to {one.speedup.high:.2f}"),
-                Cell(f"{100 * one.front:.0f} %", flag="●" if one.on_front else ""),
-            )
-            for one in points
-        ),
+        Field("Score", lambda p: words.score(p.accuracy)),
+        Field("GFLOP a sentence", lambda p: words.NOTHING if np.isnan(p.flops) else f"{p.flops / 1e9:.3g}"),
+        Field("Times as fast as whole", lambda p: _ratio_cell(p.speedup)),
+        Field("On the front", lambda p: Cell(f"{100 * p.front:.0f} %", flag="●" if p.on_front else "")),
         source="tables/efficiency_front.csv",
     )
+
+
+def _ratio_cell(ratio: Interval | None) -> Cell:
+    if ratio is None:
+        return Cell(words.NOTHING)
+    return Cell(f"{ratio.estimate:.2f}", sub=f"{ratio.low:.2f} to {ratio.high:.2f}")
 
 
 def _language_figure(found: Found) -> Iterator[Plot]:
@@ -275,38 +265,25 @@ def _language_figure(found: Found) -> Iterator[Plot]:
 
 
 def _languages_table(found: Found) -> Table:
-    return Table(
-        caption=f"Languages, sentences as they come, whole models, {found.costs.precisions[0]}, mean over the arms: "
+    return table(
+        f"Languages, sentences as they come, whole models, {found.costs.precisions[0]}, mean over the arms: "
         f"median time of {words.counted(found.costs.single, 'sentence')}, and sentences a second in batches of "
         f"{found.costs.largest}.",
-        columns=(
-            Column("Language", numeric=False),
-            Column("Encoder", numeric=False),
-            Column("Tokens"),
-            Column("GFLOP"),
-            Column("Milliseconds"),
-            Column("Times English"),
-            Column("Sentences a second"),
-        ),
-        rows=tuple(
-            (
-                Cell(one.language),
-                Cell(one.encoder),
-                Cell(words.score(one.tokens)),
-                Cell(f"{one.flops / 1e9:.3g}"),
-                Cell(f"{one.latency:.3g}"),
-                Cell(words.NOTHING)
-                if one.ratio is None
-                else Cell(f"{one.ratio.estimate:.2f}", sub=f"{one.ratio.low:.2f} to {one.ratio.high:.2f}"),
-                Cell(f"{one.throughput:,.0f}"),
-            )
-            for one in found.languages
-        ),
+        found.languages,
+        label("Language", lambda c: c.language),
+        label("Encoder", lambda c: c.encoder),
+        Field("Tokens", lambda c: words.score(c.tokens)),
+        Field("GFLOP", lambda c: f"{c.flops / 1e9:.3g}"),
+        Field("Milliseconds", lambda c: f"{c.latency:.3g}"),
+        Field("Times English", lambda c: _ratio_cell(c.ratio)),
+        Field("Sentences a second", lambda c: f"{c.throughput:,.0f}"),
         source="tables/efficiency_languages.csv",
     )
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
+    if value is None:
+        return words.NOTHING
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
@@ -320,72 +297,71 @@ def _cost_table(found: Found) -> Table:
         "Peak memory, MiB",
         "J a sentence",
     )
-    rows = []
-    for (encoder, precision, batch, bucket), values in mean_costs(found.costs):
-        texts = [words.NOTHING if value is None else _number(value) for value in values]
-        rows.append((Cell(encoder), Cell(precision), Cell(str(batch)), Cell(bucket), *map(Cell, texts)))
-    return Table(
-        caption="Whole models, mean over arms and languages.",
-        columns=(
-            Column("Encoder", numeric=False),
-            Column("Precision", numeric=False),
-            Column("Batch"),
-            Column("Tokens", numeric=False),
-            *map(Column, heads),
-        ),
-        rows=tuple(rows),
+
+    def measure(place: int) -> Field[Mean]:
+        return Field(heads[place], lambda c: _number(c[1][place]))
+
+    return table(
+        "Whole models, mean over arms and languages.",
+        mean_costs(found.costs),
+        label("Encoder", lambda c: c[0][0]),
+        label("Precision", lambda c: c[0][1]),
+        Field("Batch", lambda c: str(c[0][2])),
+        label("Tokens", lambda c: c[0][3]),
+        *map(measure, range(len(heads))),
         source="tables/efficiency_costs.csv",
     )
 
 
 def _tables(found: Sequence[Found]) -> Iterator[CsvTable]:
-    yield CsvTable(
+    yield csv_table(
         "efficiency_equality",
-        (
-            *("target", "encoder", "curriculum", "ratio", "low", "high", "margin", "p", "p_adjusted", "family"),
-            *("conditions", "blocks", "verdict"),
-        ),
-        tuple(
-            (
-                *(one.costs.target, arm.encoder, arm.curriculum),
-                *(rounded(value) for value in (arm.ratio.estimate, arm.ratio.low, arm.ratio.high, MARGIN)),
-                *(rounded(arm.test.p), rounded(arm.adjusted), arm.family, arm.conditions, arm.blocks, arm.verdict),
-            )
-            for one in found
-            for arm in one.equal
-        ),
+        [(one, arm) for one in found for arm in one.equal],
+        {
+            "target": lambda e: e[0].costs.target,
+            "encoder": lambda e: e[1].encoder,
+            "curriculum": lambda e: e[1].curriculum,
+            **interval_columns(lambda e: e[1].ratio, ("ratio", "low", "high")),
+            "margin": lambda _: MARGIN,
+            "p": lambda e: e[1].test.p,
+            "p_adjusted": lambda e: e[1].adjusted,
+            "family": lambda e: e[1].family,
+            "conditions": lambda e: e[1].conditions,
+            "blocks": lambda e: e[1].blocks,
+            "verdict": lambda e: e[1].verdict,
+        },
     )
-    yield CsvTable(
+    yield csv_table(
         "efficiency_front",
-        (
-            *("target", "encoder", "curriculum", "precision", "layers", "whole", "latency_ms", "low", "high", "score"),
-            *("flops_per_sentence", "speedup", "speedup_low", "speedup_high", "on_front", "front_share"),
-        ),
-        tuple(
-            (
-                *(one.costs.target, point.encoder, point.curriculum, point.precision, point.layers, int(point.whole)),
-                *(rounded(v) for v in (point.latency.estimate, point.latency.low, point.latency.high)),
-                *(rounded(point.accuracy), rounded(point.flops), *_ends(point.speedup)),
-                *(int(point.on_front), rounded(point.front)),
-            )
-            for one in found
-            for point in one.points
-        ),
+        [(one, point) for one in found for point in one.points],
+        {
+            "target": lambda p: p[0].costs.target,
+            "encoder": lambda p: p[1].encoder,
+            "curriculum": lambda p: p[1].curriculum,
+            "precision": lambda p: p[1].precision,
+            "layers": lambda p: p[1].layers,
+            "whole": lambda p: int(p[1].whole),
+            **interval_columns(lambda p: p[1].latency, ("latency_ms", "low", "high")),
+            "score": lambda p: p[1].accuracy,
+            "flops_per_sentence": lambda p: p[1].flops,
+            **interval_columns(lambda p: p[1].speedup, ("speedup", "speedup_low", "speedup_high")),
+            "on_front": lambda p: int(p[1].on_front),
+            "front_share": lambda p: p[1].front,
+        },
     )
-    yield CsvTable(
+    yield csv_table(
         "efficiency_languages",
-        (
-            *("target", "encoder", "language", "tokens_per_sentence", "flops_per_sentence", "latency_ms"),
-            *("times_english", "low", "high", "sentences_per_second"),
-        ),
-        tuple(
-            (
-                *(one.costs.target, cost.encoder, cost.language, rounded(cost.tokens), rounded(cost.flops)),
-                *(rounded(cost.latency), *_ends(cost.ratio), rounded(cost.throughput)),
-            )
-            for one in found
-            for cost in one.languages
-        ),
+        [(one, cost) for one in found for cost in one.languages],
+        {
+            "target": lambda c: c[0].costs.target,
+            "encoder": lambda c: c[1].encoder,
+            "language": lambda c: c[1].language,
+            "tokens_per_sentence": lambda c: c[1].tokens,
+            "flops_per_sentence": lambda c: c[1].flops,
+            "latency_ms": lambda c: c[1].latency,
+            **interval_columns(lambda c: c[1].ratio, ("times_english", "low", "high")),
+            "sentences_per_second": lambda c: c[1].throughput,
+        },
     )
     yield CsvTable(
         "efficiency_costs",
@@ -395,9 +371,3 @@ def _tables(found: Sequence[Found]) -> Iterator[CsvTable]:
         ),
         tuple(record for one in found for record in cost_records(one.costs)),
     )
-
-
-def _ends(interval: Interval | None) -> tuple[float | None, float | None, float | None]:
-    if interval is None:
-        return None, None, None
-    return rounded(interval.estimate), rounded(interval.low), rounded(interval.high)

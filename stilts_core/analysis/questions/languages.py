@@ -16,9 +16,20 @@ import numpy as np
 
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.frame import Frame
-from stilts_core.analysis.questions.answer import CsvTable, QuestionAnswer
+from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, Column, DotPlot, Table
+from stilts_core.analysis.report.blocks import Block, Cell, DotPlot, Table
+from stilts_core.analysis.report.columns import (
+    CsvTable,
+    Field,
+    corrected_cell,
+    csv_table,
+    interval_cell,
+    interval_columns,
+    label,
+    span,
+    table,
+)
 from stilts_core.analysis.report.figures import Dots, Style, axis, dot_row, key_mark, scale_for
 from stilts_core.analysis.scores import Floats, Scores
 from stilts_core.analysis.statistics.crossed import seeds_interval
@@ -26,7 +37,6 @@ from stilts_core.analysis.statistics.multiple import holm
 from stilts_core.analysis.statistics.paired import wilcoxon
 from stilts_core.analysis.statistics.results import Interval, Test
 from stilts_core.analysis.summary import ENGLISH, baseline_of
-from stilts_core.analysis.table import rounded
 from stilts_core.analysis.transfer import ALPHA, distinct_pairs
 
 NAME, TITLE = "languages", "English against multilingual intermediate training"
@@ -82,9 +92,11 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
             "languages that are not zero-shot."
         )
         return QuestionAnswer(NAME, TITLE, text, answered=False)
-    blocks: list[Block] = [_table(found), *_figures(found)]
+    trained = list(_trained(frame, scores, pairs))
+    blocks: list[Block] = [*([_trained_table(trained)] if trained else []), *_figures(found), _table(found)]
+    tables = (*_csv(found), *([_trained_csv(trained)] if trained else ()))
     return QuestionAnswer(
-        NAME, TITLE, _words(found), tuple(_caveats(frame, scores, found)), True, tuple(blocks), tuple(_csv(found))
+        NAME, TITLE, _words(found), tuple(_caveats(frame, scores, found)), True, tuple(blocks), tables
     )
 
 
@@ -183,11 +195,11 @@ def _words(found: Sequence[Comparison]) -> str:
 
 
 def _span(interval: Interval) -> str:
-    return f"{words.signed(interval.estimate)} ({words.signed(interval.low)} to {words.signed(interval.high)})"
+    return f"{words.signed(interval.estimate)} ({span(interval)})"
 
 
 def _caveats(frame: Frame, scores: Scores, found: Sequence[Comparison]) -> Iterator[str]:
-    unequal, unknown = [], []
+    alike, unequal, unknown = [], [], []
     for multilingual, english in dict.fromkeys((one.multilingual, one.english) for one in found):
         ratios = []
         for metric in ("intermediate_examples", "intermediate_steps"):
@@ -196,16 +208,24 @@ def _caveats(frame: Frame, scores: Scores, found: Sequence[Comparison]) -> Itera
                 ratios.append((metric.removeprefix("intermediate_"), (sides[0] or 0.0) / (sides[1] or 1.0)))
         if not ratios:
             unknown.append(f"{multilingual} and {english}")
-        elif all(max(ratio, 1 / ratio) > UNEQUAL for _, ratio in ratios if ratio > 0):
-            said = words.listed([f"{ratio:.2g} times the {what}" for what, ratio in ratios])
-            unequal.append(f"{multilingual} has {said} of {english}")
+        else:
+            same = [what for what, ratio in ratios if 1 / UNEQUAL <= ratio <= UNEQUAL]
+            other = [f"{ratio:.2g} times the {what}" for what, ratio in ratios if what not in same]
+            if not same:
+                unequal.append(f"{multilingual} has {words.listed(other)} of {english}")
+            else:
+                also = f", and {words.listed(other)}" if other else ""
+                alike.append(f"{multilingual} has as many {words.listed(same)} as {english}{also}")
+    if alike:
+        yield f"Alike: {'; '.join(alike)}."
     if unequal:
         yield f"Not alike: {'; '.join(unequal)}. Such a pair compares amounts of training as well as languages."
     if unknown:
         yield f"Whether these had equal examples or steps is not in the table: {'; '.join(unknown)}."
     few = {len(one.languages) for one in found if one.where == "in the mix"}
     if few and min(few) < 5:
-        yield f"A mix has {min(few)} evaluated languages at the least: intervals are for these languages alone."
+        counted = words.counted(min(few), "evaluated language")
+        yield f"A mix has {counted} at the least: intervals are for these languages alone."
     yield f"Intervals are over {words.counted(len(scores.seeds), 'seed')}, for these test sets."
 
 
@@ -214,38 +234,96 @@ def _stated(frame: Frame, metric: str, curriculum: str) -> float | None:
     return float(values.mean()) if values.size else None
 
 
-def _table(found: Sequence[Comparison]) -> Table:
-    rows = tuple(
-        (
-            Cell(one.multilingual, sub=f"over {one.english}, {one.encoder}"),
-            Cell(one.target),
-            Cell(one.where, sub=words.counted(len(one.languages), "language") if one.languages else ""),
-            Cell(words.signed(one.interval.estimate), sub=_ends(one.interval), flag="●" if one.shown else ""),
-            Cell(words.p_value(one.adjusted), sub=f"of {one.family}"),
-            Cell(words.NOTHING if one.wilcoxon is None else words.p_value(one.wilcoxon.p)),
-        )
-        for one in found
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a curriculum was trained on.
+
+    Attributes:
+        examples, steps: None where the table does not say.
+        shares: language → percent of the examples seen.
+    """
+
+    encoder: str
+    curriculum: str
+    examples: float | None
+    steps: float | None
+    shares: dict[str, float]
+
+
+def _trained(frame: Frame, scores: Scores, pairs: Sequence[tuple[int, int]]) -> Iterator[Trained]:
+    used = dict.fromkeys(
+        scores.curricula[place] for multilingual, english in pairs for place in (english, multilingual)
     )
-    return Table(
-        caption="Multilingual over English intermediate training, points. ● stands after correction. English itself "
-        "is on neither side.",
-        columns=(
-            Column("Curriculum", numeric=False),
-            Column("Target", numeric=False),
-            Column("Languages", numeric=False),
-            Column("Difference"),
-            Column("p corrected"),
-            Column("Wilcoxon p", title="signed-rank test over the languages"),
+    for encoder in scores.encoders:
+        mine = frame.rows(frame.texts["encoder"].of(encoder))
+        for name in used:
+            of_name = mine.rows(mine.texts["curriculum"].of(name))
+            shares = of_name.rows(of_name.texts["metric"].of("mix_share"))
+            codes, values = shares.texts["language"], shares.value
+            found = {codes.names[code]: float(values[codes.codes == code].mean()) for code in sorted(set(codes.codes))}
+            amounts = [_stated(mine, f"intermediate_{what}", name) for what in ("examples", "steps")]
+            if found or any(amounts):
+                ordered = dict(sorted(found.items(), key=lambda pair: (pair[0] != ENGLISH, pair[0])))
+                yield Trained(encoder, name, amounts[0], amounts[1], ordered)
+
+
+def _trained_table(trained: Sequence[Trained]) -> Table:
+    return table(
+        "What was trained on: examples in the training sets, optimiser steps, and the languages of the "
+        "examples that were seen, percent.",
+        trained,
+        label("Curriculum", lambda t: Cell(t.curriculum, sub=t.encoder)),
+        Field("Examples", lambda t: _amount(t.examples)),
+        Field("Steps", lambda t: _amount(t.steps)),
+        label(
+            "Languages",
+            lambda t: ", ".join(f"{code} {share:.0f}" for code, share in t.shares.items()) or words.NOTHING,
         ),
-        rows=rows,
+        source="tables/languages_trained.csv",
+    )
+
+
+def _amount(value: float | None) -> str:
+    return words.NOTHING if value is None else f"{value:,.0f}"
+
+
+def _trained_csv(trained: Sequence[Trained]) -> CsvTable:
+    return csv_table(
+        "languages_trained",
+        [(one, code, share) for one in trained for code, share in (one.shares or {"": float("nan")}).items()],
+        {
+            "encoder": lambda t: t[0].encoder,
+            "curriculum": lambda t: t[0].curriculum,
+            "examples": lambda t: t[0].examples,
+            "steps": lambda t: t[0].steps,
+            "language": lambda t: t[1],
+            "percent": lambda t: t[2],
+        },
+    )
+
+
+def _table(found: Sequence[Comparison]) -> Table:
+    return table(
+        "Multilingual over English intermediate training, points. ● stands after correction. English itself "
+        "is on neither side.",
+        found,
+        label("Curriculum", lambda c: Cell(c.multilingual, sub=f"over {c.english}, {c.encoder}")),
+        label("Target", lambda c: c.target),
+        label(
+            "Languages",
+            lambda c: Cell(
+                c.where, sub=words.counted(len(c.languages), "language") if c.languages else "in the mix less outside"
+            ),
+        ),
+        Field("Difference", lambda c: interval_cell(c.interval, flag="●" if c.shown else "")),
+        Field("p corrected", lambda c: corrected_cell(c)),
+        Field(
+            "Wilcoxon p",
+            lambda c: words.NOTHING if c.wilcoxon is None else words.p_value(c.wilcoxon.p),
+            title="signed-rank test over the languages",
+        ),
         source="tables/languages_mix.csv",
     )
-
-
-def _ends(interval: Interval) -> str:
-    if not np.isfinite(interval.low):
-        return interval.basis
-    return f"{words.signed(interval.low)} to {words.signed(interval.high)}"
 
 
 def _figures(found: Sequence[Comparison]) -> Iterator[DotPlot]:
@@ -278,27 +356,33 @@ def _figures(found: Sequence[Comparison]) -> Iterator[DotPlot]:
 
 
 def _csv(found: Sequence[Comparison]) -> Iterator[CsvTable]:
-    yield CsvTable(
+    yield csv_table(
         "languages_mix",
-        (
-            *("encoder", "multilingual", "english", "target", "where", "languages", "difference", "low", "high", "p"),
-            *("p_adjusted", "family", "wilcoxon_p"),
-        ),
-        tuple(
-            (
-                *(one.encoder, one.multilingual, one.english, one.target, one.where, " ".join(one.languages)),
-                *(rounded(v) for v in (one.interval.estimate, one.interval.low, one.interval.high, one.interval.p)),
-                *(rounded(one.adjusted), one.family, rounded(one.wilcoxon.p if one.wilcoxon else None)),
-            )
-            for one in found
-        ),
+        found,
+        {
+            "encoder": lambda c: c.encoder,
+            "multilingual": lambda c: c.multilingual,
+            "english": lambda c: c.english,
+            "target": lambda c: c.target,
+            "where": lambda c: c.where,
+            "languages": lambda c: " ".join(c.languages),
+            **interval_columns(lambda c: c.interval, ("difference", "low", "high")),
+            "p": lambda c: c.interval.p,
+            "p_adjusted": lambda c: c.adjusted,
+            "family": lambda c: c.family,
+            "wilcoxon_p": lambda c: c.wilcoxon.p if c.wilcoxon else None,
+        },
     )
-    yield CsvTable(
+    yield csv_table(
         "languages_mix_by_language",
-        ("encoder", "multilingual", "english", "target", "where", "language", "difference"),
-        tuple(
-            (one.encoder, one.multilingual, one.english, one.target, one.where, code, rounded(value))
-            for one in found
-            for code, value in zip(one.languages, one.by_language, strict=True)
-        ),
+        [(one, code, value) for one in found for code, value in zip(one.languages, one.by_language, strict=True)],
+        {
+            "encoder": lambda p: p[0].encoder,
+            "multilingual": lambda p: p[0].multilingual,
+            "english": lambda p: p[0].english,
+            "target": lambda p: p[0].target,
+            "where": lambda p: p[0].where,
+            "language": lambda p: p[1],
+            "difference": lambda p: p[2],
+        },
     )

@@ -5,7 +5,7 @@ with the better intermediate score also gain more? Correlations of deviations fr
 degrees of freedom as that leaves. *Between* tasks: do curricula with higher intermediate scores gain more?
 Correlations of the curricula's means, of which there are few, so that n and the smallest correlation that n can show
 are always said; also with the size of the training set held constant. p values are corrected by Holm's method within
-each of the two.
+each of the two, and apart for measures at the end of a training and for those on its way (``NAME@STEP``).
 
 The table has rows of metrics ``intermediate_NAME`` (``intermediate_accuracy``, ``intermediate_loss@2000``, ...), target
 and language ``-``, for each encoder, curriculum and seed; ``intermediate_examples`` is the size of the training set.
@@ -20,15 +20,15 @@ import numpy as np
 
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.frame import Frame
-from stilts_core.analysis.questions.answer import CsvTable, QuestionAnswer
+from stilts_core.analysis.questions.answer import QuestionAnswer
 from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, Column, Plot, Table
+from stilts_core.analysis.report.blocks import Block, Cell, Fold, Plot, Table
+from stilts_core.analysis.report.columns import CsvTable, Field, corrected_cell, csv_table, label, span, table
 from stilts_core.analysis.report.figures import Style, key_mark, scatter_plot
 from stilts_core.analysis.scores import Floats, Scores
 from stilts_core.analysis.statistics.correlation import Correlation, correlation, smallest_shown
 from stilts_core.analysis.statistics.multiple import holm
 from stilts_core.analysis.summary import baseline_of
-from stilts_core.analysis.table import rounded
 from stilts_core.analysis.transfer import ALPHA
 
 NAME, TITLE = "metrics", "Which intermediate measure predicts transfer"
@@ -65,6 +65,11 @@ class Relation:
     def shown(self) -> bool:
         return self.adjusted < ALPHA
 
+    @property
+    def on_the_way(self) -> bool:
+        """The measure was taken before the end of the training, or at a step that is named."""
+        return "@" in self.metric
+
 
 def has_data(frame: Frame, scores: Scores) -> bool:
     """There are intermediate measures and gains enough for one correlation."""
@@ -84,16 +89,41 @@ def answer(frame: Frame, scores: Scores, evidence: Evidence) -> QuestionAnswer: 
             f"{FEWEST} seeds beyond one for each curriculum."
         )
         return QuestionAnswer(NAME, TITLE, text, answered=False)
-    relations = [one for kind in ("within", "between") for one in _corrected([r for r in relations if r.kind == kind])]
-    blocks: list[Block] = [_table(relations), *_figures(relations, scores)]
+    families = [(kind, way) for kind in ("within", "between") for way in (False, True)]
+    relations = [
+        one
+        for kind, way in families
+        for one in _corrected([r for r in relations if (r.kind, r.on_the_way) == (kind, way)])
+    ]
+    ends = [one for one in relations if not one.on_the_way] or relations
+    blocks: list[Block] = [*_figures(ends, scores), Fold(f"All {len(ends)} pairs of measure and target", _table(ends))]
+    if len(ends) < len(relations):
+        ways = [one for one in relations if one.on_the_way]
+        blocks.append(Fold(f"The same on the way, at {_steps(ways)}", _table(ways)))
+    text = " ".join(filter(None, (_words(ends), _way_words(relations) if len(ends) < len(relations) else "")))
     return QuestionAnswer(
-        NAME,
-        TITLE,
-        _words(relations),
-        tuple(_caveats(relations)),
-        True,
-        tuple(blocks),
-        (_csv(relations), _points_csv(relations, scores)),
+        NAME, TITLE, text, tuple(_caveats(ends)), True, tuple(blocks), (_csv(relations), _points_csv(ends, scores))
+    )
+
+
+def _steps(ways: Sequence[Relation]) -> str:
+    """The steps, where they are few."""
+    steps = sorted({int(one.metric.rpartition("@")[2]) for one in ways if one.metric.rpartition("@")[2].isdigit()})
+    if len(steps) > 6:
+        return f"{len(steps)} points from step {steps[0]} to {steps[-1]}"
+    return words.counted(len(steps), "point") + f": step {words.listed([str(step) for step in steps])}"
+
+
+def _way_words(relations: Sequence[Relation]) -> str:
+    ways = [one for one in relations if one.on_the_way]
+    shown = [one for one in ways if one.shown]
+    if not shown:
+        return f"Measured on the way, none of {words.counted(len(ways), 'pair')} of measure, step and target is shown."
+    best = max(shown, key=lambda one: abs(one.found.pearson))
+    return (
+        f"Measured on the way, {len(shown)} of {len(ways)} pairs are shown, most clearly {_named(best.metric)} with "
+        f"{_outcome(best.kind)} on {best.target} ({best.kind} tasks): r {words.signed(best.found.pearson, 2)}, n "
+        f"{best.found.n}."
     )
 
 
@@ -173,7 +203,7 @@ def _words(relations: Sequence[Relation]) -> str:
             several = f", and {words.counted(len(shown) - 1, 'other pair')}" if len(shown) > 1 else ""
             parts.append(
                 f"{title}, {_named(best.metric)} goes with {_outcome(kind)} on {best.target}: r "
-                f"{words.signed(best.found.pearson, 2)} ({_span(best.found)}, n {best.found.n}){several}; "
+                f"{words.signed(best.found.pearson, 2)} ({span(best.found, 2)}, n {best.found.n}){several}; "
                 f"{len(mine)} pairs of measure and target were tried."
             )
         else:
@@ -192,10 +222,6 @@ def _outcome(kind: str) -> str:
     return "the score" if kind == "within" else "the gain"
 
 
-def _span(found: Correlation) -> str:
-    return f"{words.signed(found.low, 2)} to {words.signed(found.high, 2)}"
-
-
 def _caveats(relations: Sequence[Relation]) -> Iterator[str]:
     between = [one for one in relations if one.kind == "between"]
     if between:
@@ -211,68 +237,51 @@ def _caveats(relations: Sequence[Relation]) -> Iterator[str]:
 
 
 def _table(relations: Sequence[Relation]) -> Table:
-    rows = []
-    for one in relations:
-        found = one.found
-        partial = one.partial
-        rows.append(
-            (
-                Cell(_named(one.metric), sub=one.encoder),
-                Cell(one.target),
-                Cell(f"{one.kind} tasks"),
-                Cell(
-                    f"{words.signed(found.pearson, 2)}",
-                    sub=_span(found),
-                    flag="●" if one.shown else "",
-                ),
-                Cell(f"{words.signed(found.spearman, 2)}"),
-                Cell(f"{words.signed(found.kendall, 2)}"),
-                Cell(words.NOTHING if partial is None else f"{words.signed(partial.pearson, 2)}"),
-                Cell(words.p_value(one.adjusted), sub=f"of {one.family}"),
-                Cell(str(found.n)),
-            )
-        )
-    return Table(
-        caption="Intermediate measures, and scores (within) or gains (between). ● stands after correction. Given size: "
+    return table(
+        "Intermediate measures, and scores (within) or gains (between). ● stands after correction. Given size: "
         "with the log of the training "
         "set's size held constant.",
-        columns=(
-            Column("Measure", numeric=False),
-            Column("Target", numeric=False),
-            Column("", numeric=False),
-            Column("Pearson"),
-            Column("Spearman"),
-            Column("Kendall τ-b"),
-            Column("Given size"),
-            Column("p corrected"),
-            Column("n"),
+        relations,
+        label("Measure", lambda r: Cell(_named(r.metric), sub=r.encoder)),
+        label("Target", lambda r: r.target),
+        label("", lambda r: f"{r.kind} tasks"),
+        Field(
+            "Pearson",
+            lambda r: Cell(words.signed(r.found.pearson, 2), sub=span(r.found, 2), flag="●" if r.shown else ""),
         ),
-        rows=tuple(rows),
+        Field("Spearman", lambda r: words.signed(r.found.spearman, 2)),
+        Field("Kendall τ-b", lambda r: words.signed(r.found.kendall, 2)),
+        Field("Given size", lambda r: words.NOTHING if r.partial is None else words.signed(r.partial.pearson, 2)),
+        Field("p corrected", lambda r: corrected_cell(r)),
+        Field("n", lambda r: str(r.found.n)),
         source="tables/metrics.csv",
     )
 
 
 def _csv(relations: Sequence[Relation]) -> CsvTable:
-    return CsvTable(
+    return csv_table(
         "metrics",
-        (
-            *("kind", "encoder", "metric", "target", "n", "df", "pearson", "low", "high", "p", "p_adjusted", "family"),
-            *("spearman", "spearman_p", "kendall", "kendall_p", "pearson_given_size", "p_given_size"),
-        ),
-        tuple(
-            (
-                *(one.kind, one.encoder, one.metric, one.target, one.found.n, one.found.df),
-                *(rounded(v) for v in (one.found.pearson, one.found.low, one.found.high, one.found.p, one.adjusted)),
-                one.family,
-                *(
-                    rounded(v)
-                    for v in (one.found.spearman, one.found.spearman_p, one.found.kendall, one.found.kendall_p)
-                ),
-                rounded(one.partial.pearson if one.partial else None),
-                rounded(one.partial.p if one.partial else None),
-            )
-            for one in relations
-        ),
+        relations,
+        {
+            "kind": lambda r: r.kind,
+            "encoder": lambda r: r.encoder,
+            "metric": lambda r: r.metric,
+            "target": lambda r: r.target,
+            "n": lambda r: r.found.n,
+            "df": lambda r: r.found.df,
+            "pearson": lambda r: r.found.pearson,
+            "low": lambda r: r.found.low,
+            "high": lambda r: r.found.high,
+            "p": lambda r: r.found.p,
+            "p_adjusted": lambda r: r.adjusted,
+            "family": lambda r: r.family,
+            "spearman": lambda r: r.found.spearman,
+            "spearman_p": lambda r: r.found.spearman_p,
+            "kendall": lambda r: r.found.kendall,
+            "kendall_p": lambda r: r.found.kendall_p,
+            "pearson_given_size": lambda r: r.partial.pearson if r.partial else None,
+            "p_given_size": lambda r: r.partial.p if r.partial else None,
+        },
     )
 
 
@@ -286,14 +295,22 @@ def _strongest(relations: Sequence[Relation]) -> Iterator[tuple[str, Relation]]:
 
 def _points_csv(relations: Sequence[Relation], scores: Scores) -> CsvTable:
     """What the figures draw."""
-    return CsvTable(
+    return csv_table(
         "metrics_points",
-        ("kind", "encoder", "metric", "target", "curriculum", "x", "y"),
-        tuple(
-            (kind, best.encoder, best.metric, best.target, scores.curricula[c], rounded(x), rounded(y))
-            for kind, best in _strongest(relations)
+        [
+            (best, scores.curricula[c], x, y)
+            for _, best in _strongest(relations)
             for c, x, y in zip(best.curriculum, best.x.tolist(), best.y.tolist(), strict=True)
-        ),
+        ],
+        {
+            "kind": lambda p: p[0].kind,
+            "encoder": lambda p: p[0].encoder,
+            "metric": lambda p: p[0].metric,
+            "target": lambda p: p[0].target,
+            "curriculum": lambda p: p[1],
+            "x": lambda p: p[2],
+            "y": lambda p: p[3],
+        },
     )
 
 
@@ -310,7 +327,8 @@ def _figures(relations: Sequence[Relation], scores: Scores) -> Iterator[Plot]:
         yield Plot(
             caption=f"The strongest relation {kind} tasks: across, {_named(best.metric)}{less}; up, {_outcome(kind)} "
             f"on {best.target}{less}, points. A mark for each {'run' if kind == 'within' else 'curriculum'}; r "
-            f"{words.signed(best.found.pearson, 2)}, n {best.found.n}.",
+            f"{words.signed(best.found.pearson, 2)}, n {best.found.n}, p corrected {words.p_value(best.adjusted)}"
+            f"{'' if best.shown else ': not shown'}.",
             drawing=scatter_plot(points, f"{_named(best.metric)} and the gain on {best.target}"),
             key=tuple((key_mark(Style(places[c])), scores.curricula[c]) for c in used),
             source="tables/metrics_points.csv",

@@ -38,6 +38,7 @@ from stilts_core.analysis.questions.sequences import (
 from stilts_core.analysis.questions.similarity import FEWEST, SIMILARITY, TRIAL, Method, methods_of, seconds
 from stilts_core.analysis.report import words
 from stilts_core.analysis.report.blocks import Block
+from stilts_core.analysis.report.columns import ends
 from stilts_core.analysis.scores import Scores
 from stilts_core.analysis.statistics.ranking import smallest_p
 from stilts_core.analysis.summary import ALL_TARGETS
@@ -92,7 +93,7 @@ def _order_words(effects: Sequence[Effect]) -> str:
         ahead, behind = (best.first, best.second) if best.interval.estimate > 0 else (best.second, best.first)
         text = (
             f"The order matters in {len(shown)} of {pairs} {where}; most for {ahead}, which is "
-            f"{words.score(abs(best.interval.estimate))} points above {behind} ({blocks.ends(best.interval)} for "
+            f"{words.score(abs(best.interval.estimate))} points above {behind} ({ends(best.interval)} for "
             f"{best.first} less {best.second})."
         )
     else:
@@ -131,7 +132,7 @@ def _forgetting_words(forgotten: Sequence[Forgotten]) -> str:
     return (
         f"Later steps cost an earlier task something in {len(lost)} of {words.counted(len(known), 'comparison')}: most "
         f"{most.task} after {most.curriculum}, {words.signed(most.interval.estimate)} points from "
-        f"{words.score(most.before)} ({blocks.ends(most.interval)})."
+        f"{words.score(most.before)} ({ends(most.interval)})."
     )
 
 
@@ -147,7 +148,7 @@ def _method_words(methods: Sequence[Method]) -> str:
         return (
             f"Of {many}, {len(works)} {'ranks' if len(works) == 1 else 'rank'} the tasks better than a random order; "
             f"{best.name} does best: Spearman {words.signed(best.spearman.estimate, 2)} on average "
-            f"({blocks.ends(best.spearman, 2)}), and its first choice loses {words.score(best.regret.estimate)} points "
+            f"({ends(best.spearman, 2)}), and its first choice loses {words.score(best.regret.estimate)} points "
             "against the best."
         )
     if fewest < needed:
@@ -172,12 +173,11 @@ def _recommended_words(one: Recommended, named: bool) -> str:
         return f"With one seed no recommendation{encoder} can be checked; {curriculum} has the largest gain {where}."
     text = (
         f"Recommended{encoder}: {curriculum}, chosen in {one.agreed} of {one.choices} leave-one-seed-out choices; "
-        f"choosing so gains {words.signed(one.expected.estimate)} points ({blocks.ends(one.expected)}) {where}"
+        f"choosing so gains {words.signed(one.expected.estimate)} points ({ends(one.expected)}) {where}"
     )
     if one.over_single is not None:
         text += (
-            f", {words.signed(one.over_single.estimate)} ({blocks.ends(one.over_single)}) against choosing among "
-            "single tasks"
+            f", {words.signed(one.over_single.estimate)} ({ends(one.over_single)}) against choosing among single tasks"
         )
     return f"{text}."
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from stilts_core.analysis.evidence import Evidence
-from stilts_core.analysis.questions.answer import CsvTable
 from stilts_core.analysis.questions.sequences import ORDER, Effect, Forgotten, Recommended, decisive, parts_of
 from stilts_core.analysis.questions.similarity import Method
 from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, Column, DotPlot, Table
+from stilts_core.analysis.report.blocks import Block, Cell, DotPlot
+from stilts_core.analysis.report.columns import (
+    CsvTable,
+    Field,
+    corrected_cell,
+    csv_table,
+    ends,
+    interval_cell,
+    interval_columns,
+    label,
+    table,
+)
 from stilts_core.analysis.report.figures import (
     Dots,
     Style,
@@ -24,21 +34,13 @@ from stilts_core.analysis.report.figures import (
 )
 from stilts_core.analysis.report.gains import colour_key
 from stilts_core.analysis.scores import Scores
-from stilts_core.analysis.statistics.ranking import DEPTHS
-from stilts_core.analysis.statistics.results import Interval
+from stilts_core.analysis.statistics.ranking import DEPTHS, Ranking
 from stilts_core.analysis.summary import ALL_TARGETS
-from stilts_core.analysis.table import rounded
+from stilts_core.analysis.transfer import Gain
 
 MEAN = "mean of the targets"
 MOST_ROWS = 24
 """Rows of a figure or a table on the page at most; its file has all of them."""
-
-
-def ends(interval: Interval, digits: int = 1) -> str:
-    """The ends of an interval, or what it lacks."""
-    if not np.isfinite(interval.low):
-        return interval.basis
-    return f"{words.signed(interval.low, digits)} to {words.signed(interval.high, digits)}"
 
 
 def matrix(scores: Scores, evidence: Evidence) -> Iterator[Block]:
@@ -57,29 +59,31 @@ def matrix(scores: Scores, evidence: Evidence) -> Iterator[Block]:
             if (gain := evidence.gain(encoder, name, target)) is not None
         }
         limit = gain_limit(gain.interval.estimate for gain in gains.values())
-        rows = []
-        for first in tasks:
-            cells = [Cell(first, sub="first")]
-            for second in tasks:
-                gain = gains.get((first, second))
-                if gain is None:
-                    cells.append(Cell(words.NOTHING, css="none"))
-                    continue
-                estimate = gain.interval.estimate
-                css = gain_class(estimate, limit)
-                sub = "alone" if first == second else ends(gain.interval)
-                cells.append(Cell(words.signed(estimate), sub=sub, css=css, title=ends(gain.interval)))
-            rows.append(tuple(cells))
         if gains:
-            yield Table(
-                caption=f"Gain over the baseline on the {_target(target)}, points: the first task down, the second "
+            yield table(
+                f"Gain over the baseline on the {_target(target)}, points: the first task down, the second "
                 f"across, single tasks on the diagonal. {encoder}.",
-                columns=(Column("First, then", numeric=False), *map(Column, tasks)),
-                rows=tuple(rows),
+                tasks,
+                label("First, then", lambda first: Cell(first, sub="first")),
+                *(_second(second, gains, limit) for second in tasks),
                 css="heat",
                 colours=colour_key(limit),
                 source="tables/gains.csv",
             )
+
+
+def _second(second: str, gains: Mapping[tuple[str, str], Gain], limit: float) -> Field[str]:
+    """The column of a second task."""
+
+    def of(first: str) -> Cell:
+        gain = gains.get((first, second))
+        if gain is None:
+            return Cell(words.NOTHING, css="none")
+        estimate = gain.interval.estimate
+        sub = "alone" if first == second else ends(gain.interval)
+        return Cell(words.signed(estimate), sub=sub, css=gain_class(estimate, limit), title=ends(gain.interval))
+
+    return Field(second, of)
 
 
 def effects(found: Sequence[Effect]) -> Iterator[Block]:
@@ -87,25 +91,14 @@ def effects(found: Sequence[Effect]) -> Iterator[Block]:
     mine = sorted(decisive(found), key=lambda one: (one.kind != ORDER, -abs(one.interval.estimate)))[:MOST_ROWS]
     if not mine:
         return
-    rows = tuple(
-        (
-            Cell(f"{one.first} less {one.second}", sub=one.encoder),
-            Cell("order" if one.kind == ORDER else "at once"),
-            Cell(words.signed(one.interval.estimate), sub=ends(one.interval), flag="● " if one.shown else ""),
-            Cell(words.p_value(one.adjusted), sub=f"of {one.family}"),
-        )
-        for one in mine
-    )
-    yield Table(
-        caption=f"Order effects, and the tasks at once less the mean of both orders, on the {_target(mine[0].target)}, "
+    yield table(
+        f"Order effects, and the tasks at once less the mean of both orders, on the {_target(mine[0].target)}, "
         "points. ● stands after correction.",
-        columns=(
-            Column("Curricula", numeric=False),
-            Column("What", numeric=False),
-            Column("Difference"),
-            Column("p corrected"),
-        ),
-        rows=rows,
+        mine,
+        label("Curricula", lambda e: Cell(f"{e.first} less {e.second}", sub=e.encoder)),
+        label("What", lambda e: "order" if e.kind == ORDER else "at once"),
+        Field("Difference", lambda e: interval_cell(e.interval, flag="● " if e.shown else "")),
+        Field("p corrected", lambda e: corrected_cell(e)),
         source="tables/order_effects.csv",
     )
     yield from _effects_figure([one for one in found if one.kind == ORDER])
@@ -171,41 +164,23 @@ def similarity(methods: Sequence[Method], trials: Mapping[str, float | None]) ->
     """How similarities rank the tasks."""
     if not methods:
         return
-    rows = []
-    for one in methods:
-        chance = [ranked.chance[1] for ranked in one.rankings.values()]
-        later = ", ".join(
-            f"@{depth} {words.score(value)}" for depth in DEPTHS[1:] if (value := one.regret_at(depth)) is not None
-        )
-        rows.append(
-            (
-                Cell(one.title, sub=one.encoder),
-                Cell(words.signed(one.spearman.estimate, 2), sub=ends(one.spearman, 2), flag="● " if one.shown else ""),
-                Cell(words.signed(one.mean("kendall"), 2)),
-                Cell(words.score(one.mean("ndcg"), 2)),
-                Cell(words.score(one.regret.estimate), sub=later, title=ends(one.regret)),
-                Cell(words.score(float(np.mean(chance)))),
-                Cell(words.p_value(one.adjusted), sub=f"of {one.family}"),
-                Cell(words.duration(one.cost), sub=f"trying all {words.duration(trials.get(one.encoder))}"),
-                Cell(f"{len(one.candidates)} × {len(one.rankings)}"),
-            )
-        )
-    yield Table(
-        caption="How similarities rank the tasks, mean over the targets. Regret: points that the first choice, or the "
+    yield table(
+        "How similarities rank the tasks, mean over the targets. Regret: points that the first choice, or the "
         "best of the first 3 and 5, loses against the best of all; beside it that of a random order. p: that the "
         "orders are random, corrected; ● stands. Cost: seconds for all values, with the trainings that they need.",
-        columns=(
-            Column("Similarity", numeric=False),
-            Column("Spearman"),
-            Column("Kendall τ-b"),
-            Column("nDCG"),
-            Column("Regret@1"),
-            Column("Random"),
-            Column("p"),
-            Column("Cost"),
-            Column("Tasks × targets"),
+        methods,
+        label("Similarity", lambda m: Cell(m.title, sub=m.encoder)),
+        Field("Spearman", lambda m: interval_cell(m.spearman, 2, flag="● " if m.shown else "")),
+        Field("Kendall τ-b", lambda m: words.signed(m.mean("kendall"), 2)),
+        Field("nDCG", lambda m: words.score(m.mean("ndcg"), 2)),
+        Field("Regret@1", lambda m: Cell(words.score(m.regret.estimate), sub=_later(m), title=ends(m.regret))),
+        Field("Random", lambda m: words.score(_random(m, 1))),
+        Field("p", lambda m: corrected_cell(m)),
+        Field(
+            "Cost",
+            lambda m: Cell(words.duration(m.cost), sub=f"trying all {words.duration(trials.get(m.encoder))}"),
         ),
-        rows=tuple(rows),
+        Field("Tasks × targets", lambda m: f"{len(m.candidates)} × {len(m.rankings)}"),
         source="tables/order_similarity.csv",
     )
     scale = scale_for([-1.0, 1.0])
@@ -232,35 +207,17 @@ def recommendation(best: Sequence[Recommended]) -> Iterator[Block]:
     """What to take for each target."""
     if not best:
         return
-    rows = tuple(
-        (
-            Cell(_target(one.target), sub=one.encoder),
-            Cell(one.curriculum),
-            _field(one.expected),
-            _field(one.over_single),
-            Cell(f"{one.agreed} of {one.choices}"),
-        )
-        for one in best
-    )
-    yield Table(
-        caption="The curriculum with the largest gain, and what choosing so is worth on a seed that did not choose, "
+    yield table(
+        "The curriculum with the largest gain, and what choosing so is worth on a seed that did not choose, "
         "points, with intervals; the same against choosing among single tasks; how often the choices agree.",
-        columns=(
-            Column("Target", numeric=False),
-            Column("Recommended", numeric=False),
-            Column("Expected gain"),
-            Column("Over single tasks"),
-            Column("Agreed"),
-        ),
-        rows=rows,
+        best,
+        label("Target", lambda b: Cell(_target(b.target), sub=b.encoder)),
+        label("Recommended", lambda b: b.curriculum),
+        Field("Expected gain", lambda b: interval_cell(b.expected)),
+        Field("Over single tasks", lambda b: interval_cell(b.over_single)),
+        Field("Agreed", lambda b: f"{b.agreed} of {b.choices}"),
         source="tables/order_recommended.csv",
     )
-
-
-def _field(interval: Interval | None) -> Cell:
-    if interval is None:
-        return Cell(words.NOTHING, css="none")
-    return Cell(words.signed(interval.estimate), sub=ends(interval))
 
 
 def _target(name: str) -> str:
@@ -276,97 +233,124 @@ def csv_tables(
 ) -> tuple[CsvTable, ...]:
     """The numbers of all of them."""
     return (
-        CsvTable(
+        csv_table(
             "order_effects",
-            (
-                *("kind", "encoder", "first", "second", "target", "difference", "low", "high"),
-                *("p", "p_adjusted", "family", "correction", "seeds"),
-            ),
-            tuple(
-                (
-                    *(o.kind, o.encoder, o.first, o.second, o.target, *_numbers(o.interval)),
-                    *(rounded(o.interval.p), rounded(o.adjusted), o.family, o.correction, len(o.pairs)),
-                )
-                for o in found
-            ),
+            found,
+            {
+                "kind": lambda e: e.kind,
+                "encoder": lambda e: e.encoder,
+                "first": lambda e: e.first,
+                "second": lambda e: e.second,
+                "target": lambda e: e.target,
+                **interval_columns(lambda e: e.interval, ("difference", "low", "high")),
+                "p": lambda e: e.interval.p,
+                "p_adjusted": lambda e: e.adjusted,
+                "family": lambda e: e.family,
+                "correction": lambda e: e.correction,
+                "seeds": lambda e: len(e.pairs),
+            },
         ),
-        CsvTable(
+        csv_table(
             "order_forgetting",
-            ("encoder", "curriculum", "task", "taught", "steps", "before", "change", "low", "high", "seeds"),
-            tuple(
-                (
-                    f.encoder,
-                    f.curriculum,
-                    f.task,
-                    f.taught,
-                    f.step,
-                    rounded(f.before),
-                    *_numbers(f.interval),
-                    len(f.pairs),
-                )
-                for f in forgotten
-            ),
+            forgotten,
+            {
+                "encoder": lambda f: f.encoder,
+                "curriculum": lambda f: f.curriculum,
+                "task": lambda f: f.task,
+                "taught": lambda f: f.taught,
+                "steps": lambda f: f.step,
+                "before": lambda f: f.before,
+                **interval_columns(lambda f: f.interval, ("change", "low", "high")),
+                "seeds": lambda f: len(f.pairs),
+            },
         ),
-        CsvTable(
-            "order_similarity",
-            (
-                *("encoder", "similarity", "target", "n", "spearman", "low", "high", "kendall", "ndcg"),
-                *("regret_1", "regret_3", "regret_5", "random_1", "random_3", "random_5"),
-                *("p", "p_adjusted", "seconds", "trial_seconds"),
-            ),
-            tuple(_similarity_records(methods, trials)),
-        ),
-        CsvTable(
+        _similarity_csv(methods, trials),
+        csv_table(
             "order_similarities",
-            ("encoder", "similarity", "curriculum", "target", "value", "gain"),
-            tuple(
-                (m.encoder, m.name, curriculum, target, rounded(value), rounded(gain))
+            [
+                (m, curriculum, target, value, gain)
                 for m in methods
                 for target in m.rankings
                 for curriculum, value, gain in zip(
                     m.candidates, m.similar[target].tolist(), m.gains[target].tolist(), strict=True
                 )
-            ),
+            ],
+            {
+                "encoder": lambda p: p[0].encoder,
+                "similarity": lambda p: p[0].name,
+                "curriculum": lambda p: p[1],
+                "target": lambda p: p[2],
+                "value": lambda p: p[3],
+                "gain": lambda p: p[4],
+            },
         ),
-        CsvTable(
+        csv_table(
             "order_recommended",
-            (
-                *("encoder", "target", "curriculum", "agreed", "choices", "gain", "low", "high"),
-                *("over_single", "over_single_low", "over_single_high"),
-            ),
-            tuple(
-                (
-                    *(b.encoder, b.target, b.curriculum, b.agreed, b.choices),
-                    *(*_numbers(b.expected), *_numbers(b.over_single)),
-                )
-                for b in best
-            ),
+            best,
+            {
+                "encoder": lambda b: b.encoder,
+                "target": lambda b: b.target,
+                "curriculum": lambda b: b.curriculum,
+                "agreed": lambda b: b.agreed,
+                "choices": lambda b: b.choices,
+                **interval_columns(lambda b: b.expected, ("gain", "low", "high")),
+                **interval_columns(lambda b: b.over_single, ("over_single", "over_single_low", "over_single_high")),
+            },
         ),
     )
 
 
-def _similarity_records(methods: Sequence[Method], trials: Mapping[str, float | None]) -> Iterator[tuple[object, ...]]:
+def _later(method: Method) -> str:
+    """Regret of the best of several choices."""
+    found = ((depth, method.regret_at(depth)) for depth in DEPTHS[1:])
+    return ", ".join(f"@{depth} {words.score(value)}" for depth, value in found if value is not None)
+
+
+def _random(method: Method, depth: int) -> float:
+    """Regret of a random order."""
+    return float(np.mean([ranked.chance[depth] for ranked in method.rankings.values()]))
+
+
+Judged = tuple[Method, str, Ranking | None]
+"""A similarity on a target, or on the mean of the targets."""
+
+
+def _similarity_csv(methods: Sequence[Method], trials: Mapping[str, float | None]) -> CsvTable:
     """A record for each target, and after them the mean of the targets."""
-    for m in methods:
-        for target, r in m.rankings.items():
-            yield (
-                *(m.encoder, m.name, target, r.n, rounded(r.spearman), None, None, rounded(r.kendall), rounded(r.ndcg)),
-                *(rounded(r.regret.get(depth)) for depth in DEPTHS),
-                *(rounded(r.chance.get(depth)) for depth in DEPTHS),
-                *(rounded(r.p), None, None, None),
-            )
-        chance = [
-            float(np.mean([r.chance[depth] for r in m.rankings.values()])) if m.regret_at(depth) is not None else None
-            for depth in DEPTHS
-        ]
-        yield (
-            *(m.encoder, m.name, ALL_TARGETS, len(m.candidates), *_numbers(m.spearman)),
-            *(rounded(m.mean("kendall")), rounded(m.mean("ndcg"))),
-            *(rounded(m.regret_at(depth)) for depth in DEPTHS),
-            *map(rounded, chance),
-            *(rounded(m.p), rounded(m.adjusted), rounded(m.cost), rounded(trials.get(m.encoder))),
+    judged: list[Judged] = []
+    for method in methods:
+        judged += [(method, target, ranked) for target, ranked in method.rankings.items()]
+        judged.append((method, ALL_TARGETS, None))
+
+    def either(of_one: Callable[[Ranking], object], of_mean: Callable[[Method], object]) -> Callable[[Judged], object]:
+        return lambda j: of_mean(j[0]) if j[2] is None else of_one(j[2])
+
+    def regret(depth: int) -> Callable[[Judged], object]:
+        return either(lambda r: r.regret.get(depth), lambda m: m.regret_at(depth))
+
+    def random(depth: int) -> Callable[[Judged], object]:
+        return either(
+            lambda r: r.chance.get(depth), lambda m: None if m.regret_at(depth) is None else _random(m, depth)
         )
 
-
-def _numbers(one: Interval | None) -> tuple[float | None, ...]:
-    return (None,) * 3 if one is None else (rounded(one.estimate), rounded(one.low), rounded(one.high))
+    return csv_table(
+        "order_similarity",
+        judged,
+        {
+            "encoder": lambda j: j[0].encoder,
+            "similarity": lambda j: j[0].name,
+            "target": lambda j: j[1],
+            "n": either(lambda r: r.n, lambda m: len(m.candidates)),
+            "spearman": either(lambda r: r.spearman, lambda m: m.spearman.estimate),
+            "low": either(lambda _: None, lambda m: m.spearman.low),
+            "high": either(lambda _: None, lambda m: m.spearman.high),
+            "kendall": either(lambda r: r.kendall, lambda m: m.mean("kendall")),
+            "ndcg": either(lambda r: r.ndcg, lambda m: m.mean("ndcg")),
+            **{f"regret_{depth}": regret(depth) for depth in DEPTHS},
+            **{f"random_{depth}": random(depth) for depth in DEPTHS},
+            "p": either(lambda r: r.p, lambda m: m.p),
+            "p_adjusted": either(lambda _: None, lambda m: m.adjusted),
+            "seconds": either(lambda _: None, lambda m: m.cost),
+            "trial_seconds": either(lambda _: None, lambda m: trials.get(m.encoder)),
+        },
+    )

@@ -70,6 +70,7 @@ class Table:
         caption: what it shows, without its number.
         css: classes.
         colours: the key to the colours of its fields, where it has any: class and label of each step.
+        hue: what the colours say; the page's caption ends with it, those of formats without colours do not.
         source: file with the same numbers.
     """
 
@@ -79,6 +80,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     css: str = ""
     colours: tuple[tuple[str, str], ...] = ()
+    hue: str = ""
     source: str = ""
 
 

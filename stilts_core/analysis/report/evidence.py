@@ -10,12 +10,12 @@ from stilts_core.analysis.claims import Answer, Verdict, in_words
 from stilts_core.analysis.evidence import Evidence
 from stilts_core.analysis.reference import Beside
 from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Text
+from stilts_core.analysis.report.blocks import Block, Cell, Fold, Section, Table, Text
+from stilts_core.analysis.report.columns import Field, corrected_cell, ends, interval_cell, label, table
 from stilts_core.analysis.report.figures import gain_class, gain_limit
 from stilts_core.analysis.report.gains import colour_key
 from stilts_core.analysis.report.names import Naming
 from stilts_core.analysis.scores import Scores
-from stilts_core.analysis.statistics.results import Interval
 from stilts_core.analysis.summary import ALL_TARGETS
 from stilts_core.analysis.table import SCORE
 from stilts_core.analysis.transfer import ALPHA, Gain
@@ -42,19 +42,17 @@ def transfer_section(scores: Scores, evidence: Evidence, names: Naming) -> Secti
         return None
     blocks: list[Block] = [Text(_reading(evidence.gains))]
     limit = gain_limit(gain.interval.estimate for gain in evidence.gains)
-    columns = [Column(names.short_target(t.target), title=names.target(t.target)) for t in scores.targets]
-    if len(scores.targets) > 1:
-        columns.append(Column("Mean"))
+    targets = [target.target for target in scores.targets] + ([ALL_TARGETS] if len(scores.targets) > 1 else [])
     for encoder in scores.encoders:
         mine = [gain for gain in evidence.gains if gain.encoder == encoder]
         if not mine:
             continue
         blocks.append(
-            Table(
-                caption=names.with_encoder("Gain over the baseline with its interval of 95 %, points", encoder)
-                + f". {_families(mine)}",
-                columns=(Column("Curriculum", numeric=False), *columns),
-                rows=tuple(_transfer_rows(scores, evidence, encoder, limit)),
+            table(
+                names.with_encoder("Gain over the baseline with its interval of 95 %, points", encoder)
+                + f". {_mark_words(mine)}{_families(mine)}",
+                _transfer_rows(scores, encoder),
+                *_transfer_columns(mine, targets, limit, names),
                 css="heat",
                 colours=colour_key(limit),
                 source="tables/gains.csv",
@@ -87,6 +85,10 @@ def _reading(gains: Sequence[Gain]) -> str:
     return text
 
 
+def _mark_words(gains: Sequence[Gain]) -> str:
+    return f"{MARK} stands after correction at {ALPHA:g}. " if any(gain.shown for gain in gains) else ""
+
+
 def _families(gains: Sequence[Gain]) -> str:
     said = dict.fromkeys(
         f"{gain.correction}, {words.counted(gain.family, 'test')}"
@@ -97,13 +99,26 @@ def _families(gains: Sequence[Gain]) -> str:
     return f"Corrected by {words.listed(list(said))}." if said else ""
 
 
-def _transfer_rows(scores: Scores, evidence: Evidence, encoder: str, limit: float) -> Iterator[tuple[Cell, ...]]:
-    targets = [target.target for target in scores.targets] + ([ALL_TARGETS] if len(scores.targets) > 1 else [])
-    found = {(gain.curriculum, gain.target): gain for gain in evidence.gains if gain.encoder == encoder}
+def _transfer_rows(scores: Scores, encoder: str) -> Iterator[str]:
     e = scores.encoders.index(encoder)
     for c, curriculum in enumerate(scores.curricula):
         if curriculum != BASELINE and scores.asks_for(e, c):
-            yield Cell(curriculum), *(_gain_cell(found.get((curriculum, target)), limit) for target in targets)
+            yield curriculum
+
+
+def _transfer_columns(gains: Sequence[Gain], targets: Sequence[str], limit: float, names: Naming) -> list[Field[str]]:
+    return [label("Curriculum", str), *(_transfer_column(gains, target, limit, names) for target in targets)]
+
+
+def _transfer_column(gains: Sequence[Gain], target: str, limit: float, names: Naming) -> Field[str]:
+    found = {gain.curriculum: gain for gain in gains if gain.target == target}
+
+    def of(curriculum: str) -> Cell:
+        return _gain_cell(found.get(curriculum), limit)
+
+    if target == ALL_TARGETS:
+        return Field("Mean", of)
+    return Field(names.short_target(target), of, title=names.target(target))
 
 
 def _gain_cell(gain: Gain | None, limit: float) -> Cell:
@@ -121,134 +136,82 @@ def _gain_cell(gain: Gain | None, limit: float) -> Cell:
     )
 
 
-def ends(interval: Interval | None) -> str:
-    """``−0.4 to +1.2``; ``one run`` where there is no interval."""
-    if interval is None:
-        return words.NOTHING
-    if not np.isfinite(interval.low):
-        return interval.basis
-    return f"{words.signed(interval.low)} to {words.signed(interval.high)}"
-
-
-def interval_cell(interval: Interval | None) -> Cell:
-    """An estimate with its interval below it."""
-    if interval is None:
-        return Cell(words.NOTHING, css="none")
-    return Cell(words.signed(interval.estimate), sub=ends(interval))
-
-
 def _english(gains: Sequence[Gain], names: Naming) -> Table:
-    rows = [
-        (
-            Cell(names.arm(gain.encoder, gain.curriculum)),
-            Cell(names.target(gain.target)),
-            interval_cell(gain.english),
-            interval_cell(gain.others),
-            interval_cell(gain.gap),
-            Cell(
-                ends(gain.general),
-                sub=""
-                if gain.by_language is None
-                else f"p {words.p_value(gain.by_language.p)}, n {gain.by_language.n}",
-            ),
-        )
-        for gain in gains
-        if gain.target != ALL_TARGETS
-    ]
-    return Table(
-        caption="English against the rest, points. The gap is English less the mean of the other languages: above 0 it "
+    return table(
+        "English against the rest, points. The gap is English less the mean of the other languages: above 0 it "
         "has widened. The last column takes the languages as a sample of languages in general; below it Wilcoxon's "
         "signed-rank test over the languages.",
-        columns=(
-            Column("Arm", numeric=False),
-            Column("Target", numeric=False),
-            Column("Gain in English"),
-            Column("Gain in the others"),
-            Column("Change of the gap"),
-            Column("Languages in general"),
+        [gain for gain in gains if gain.target != ALL_TARGETS],
+        label("Arm", lambda g: names.arm(g.encoder, g.curriculum)),
+        label("Target", lambda g: names.target(g.target)),
+        Field("Gain in English", lambda g: interval_cell(g.english)),
+        Field("Gain in the others", lambda g: interval_cell(g.others)),
+        Field("Change of the gap", lambda g: interval_cell(g.gap)),
+        Field(
+            "Languages in general",
+            lambda g: Cell(
+                ends(g.general),
+                sub="" if g.by_language is None else f"p {words.p_value(g.by_language.p)}, n {g.by_language.n}",
+            ),
         ),
-        rows=tuple(rows),
         source="tables/gains.csv",
     )
 
 
 def _behind(gains: Sequence[Gain], names: Naming) -> Table:
-    rows = []
-    for gain in gains:
-        order = gain.order
-        target = "Mean" if gain.target == ALL_TARGETS else names.target(gain.target)
-        rows.append(
-            (
-                Cell(names.arm(gain.encoder, gain.curriculum)),
-                Cell(target),
-                Cell(words.NOTHING if gain.error_reduction is None else f"{words.signed(gain.error_reduction)} %"),
-                Cell(str(len(gain.pairs))),
-                Cell(words.score(gain.deviation, 2)),
-                Cell(words.score(gain.detectable)),
-                Cell(words.p_value(gain.interval.p)),
-                Cell(words.p_value(gain.adjusted), sub=f"of {gain.family}" if gain.family else ""),
-                Cell(
-                    words.NOTHING if order is None else f"{order.minimum:.2f}",
-                    sub="" if order is None else f"{order.runs[0]} and {order.runs[1]} runs",
-                ),
-            )
-        )
-    return Table(
-        caption="Behind the marks. Detectable: the gain that so many pairs of runs with this deviation find with a "
+    return table(
+        "Behind the marks. Detectable: the gain that so many pairs of runs with this deviation find with a "
         "power of 80 %. ε: almost stochastic order of the arm over the baseline at a confidence of 95 %; below 0.5 the "
         "arm's runs are above the baseline's nearly everywhere, safely so below 0.2.",
-        columns=(
-            Column("Arm", numeric=False),
-            Column("Target", numeric=False),
-            Column("Errors", title="gain as a share of the baseline's errors"),
-            Column("Pairs"),
-            Column("Deviation", title="of the gain over the pairs, points"),
-            Column("Detectable"),
-            Column("p"),
-            Column("p corrected", title="and the size of its family"),
-            Column("ε"),
+        gains,
+        label("Arm", lambda g: names.arm(g.encoder, g.curriculum)),
+        label("Target", lambda g: "Mean" if g.target == ALL_TARGETS else names.target(g.target)),
+        Field(
+            "Errors",
+            lambda g: words.NOTHING if g.error_reduction is None else f"{words.signed(g.error_reduction)} %",
+            title="gain as a share of the baseline's errors",
         ),
-        rows=tuple(rows),
+        Field("Pairs", lambda g: str(len(g.pairs))),
+        Field("Deviation", lambda g: words.score(g.deviation, 2), title="of the gain over the pairs, points"),
+        Field("Detectable", lambda g: words.score(g.detectable)),
+        Field("p", lambda g: words.p_value(g.interval.p)),
+        Field("p corrected", lambda g: corrected_cell(g), title="and the size of its family"),
+        Field("ε", _order_cell),
         source="tables/gains.csv",
     )
+
+
+def _order_cell(gain: Gain) -> Cell:
+    order = gain.order
+    if order is None:
+        return Cell(words.NOTHING)
+    return Cell(f"{order.minimum:.2f}", sub=f"{order.runs[0]} and {order.runs[1]} runs")
 
 
 def best_section(evidence: Evidence, names: Naming) -> Section | None:
     """The curriculum that each target would choose; None where there is no choice."""
     if not evidence.best:
         return None
-    rows = []
-    for best in evidence.best:
-        right = best.oracle == best.chosen
-        rows.append(
-            (
-                Cell(names.with_encoder(names.target(best.target), best.encoder)),
-                Cell(best.chosen, mark=names.key(best.chosen)),
-                interval_cell(best.interval),
-                Cell("the same" if right else best.oracle, mark=None if right else names.key(best.oracle)),
-                Cell(words.score(best.oracle_gap)),
-                Cell(best.basis + (": optimistic" if best.optimistic else "")),
-            )
-        )
     text = Text(
         "The largest of several gains, chosen and reported on the same scores, is on average too large. So each target "
         "chooses its curriculum on one set of examples, and its gain is reported on another. The oracle is the "
         "curriculum with the largest gain on the examples that report; the gap is what choosing costs."
     )
-    table = Table(
-        caption="The best curriculum of each target, and its gain over the baseline with its interval of 95 %, points.",
-        columns=(
-            Column("Target", numeric=False),
-            Column("Chosen", numeric=False),
-            Column("Gain"),
-            Column("Oracle", numeric=False),
-            Column("Oracle gap"),
-            Column("Chosen by", numeric=False),
+    shown = table(
+        "The best curriculum of each target, and its gain over the baseline with its interval of 95 %, points.",
+        evidence.best,
+        label("Target", lambda b: names.with_encoder(names.target(b.target), b.encoder)),
+        label("Chosen", lambda b: Cell(b.chosen, mark=names.key(b.chosen))),
+        Field("Gain", lambda b: interval_cell(b.interval)),
+        label(
+            "Oracle",
+            lambda b: Cell("the same") if b.oracle == b.chosen else Cell(b.oracle, mark=names.key(b.oracle)),
         ),
-        rows=tuple(rows),
+        Field("Oracle gap", lambda b: words.score(b.oracle_gap)),
+        label("Chosen by", lambda b: b.basis + (": optimistic" if b.optimistic else "")),
         source="tables/best.csv",
     )
-    return Section("best", "The best curriculum of each target", (text, table))
+    return Section("best", "The best curriculum of each target", (text, shown))
 
 
 def claims_section(verdicts: Sequence[Verdict], names: Naming) -> Section | None:
@@ -261,27 +224,23 @@ def claims_section(verdicts: Sequence[Verdict], names: Naming) -> Section | None
         "interval fulfils it and contradicted when none of it does; the intervals of a claim of several comparisons "
         "are widened so that all of them hold together at 95 %."
     )
-    rows = []
-    for verdict in verdicts:
-        claim = verdict.claim
-        source = claim.source + (" (recalled, not verified)" if claim.status == "recalled" else "")
-        rows.append(
-            (
-                Cell(names.with_encoder(claim.says, verdict.encoder), sub=source),
-                Cell(f"{_SIGNS[verdict.answer]} {verdict.answer.value}"),
-                Cell(_intervals(verdict)),
-                Cell(verdict.decides or words.NOTHING),
-            )
-        )
-    heads = ("Claim", "Answer", "Gain, with its interval", "What would decide it")
-    table = Table(
-        caption="What is claimed, and what this study says of it.",
-        columns=tuple(Column(head, numeric=False) for head in heads),
-        rows=tuple(rows),
+    shown = table(
+        "What is claimed, and what this study says of it.",
+        verdicts,
+        label(
+            "Claim",
+            lambda v: Cell(
+                names.with_encoder(v.claim.says, v.encoder),
+                sub=v.claim.source + (" (recalled, not verified)" if v.claim.status == "recalled" else ""),
+            ),
+        ),
+        label("Answer", lambda v: f"{_SIGNS[v.answer]} {v.answer.value}"),
+        label("Gain, with its interval", _intervals),
+        label("What would decide it", lambda v: v.decides or words.NOTHING),
         css="prose",
         source="tables/claims.csv",
     )
-    return Section("claims", "Claims", (text, table))
+    return Section("claims", "Claims", (text, shown))
 
 
 def _intervals(verdict: Verdict) -> str:
@@ -305,38 +264,26 @@ def reference_section(beside: Sequence[Beside], names: Naming) -> Section | None
     """Published values beside the study's; None without any."""
     if not beside:
         return None
-    rows = []
-    for one in beside:
-        measure = "" if one.metric == SCORE else one.metric
-        rows.append(
-            (
-                Cell(one.table, sub=one.source),
-                Cell(one.row),
-                Cell(names.target(one.target), sub=measure),
-                Cell(words.score(one.published), sub="recalled" if one.status == "recalled" else ""),
-                Cell(words.score(one.own)),
-                Cell(words.signed(one.difference)),
-            )
-        )
     text = Text(
         "Published values beside this study's mean over languages and runs. They come from other code, data and seeds, "
         "so a difference has no interval here. Values marked recalled could not be seen in a source."
     )
-    table = Table(
-        caption="Published values, percent.",
-        columns=(
-            Column("Table", numeric=False),
-            Column("Row", numeric=False),
-            Column("Target", numeric=False),
-            Column("Published"),
-            Column("This study"),
-            Column("Difference"),
+    shown = table(
+        "Published values, percent.",
+        beside,
+        label("Table", lambda b: Cell(b.table, sub=b.source)),
+        label("Row", lambda b: b.row),
+        label("Target", lambda b: Cell(names.target(b.target), sub="" if b.metric == SCORE else b.metric)),
+        Field(
+            "Published",
+            lambda b: Cell(words.score(b.published), sub="recalled" if b.status == "recalled" else ""),
         ),
-        rows=tuple(rows),
+        Field("This study", lambda b: words.score(b.own)),
+        Field("Difference", lambda b: words.signed(b.difference)),
         css="prose",
         source="tables/reference.csv",
     )
-    return Section("reference", "Published values", (text, table))
+    return Section("reference", "Published values", (text, shown))
 
 
 _KINDS = {
@@ -350,34 +297,22 @@ def wrong_section(evidence: Evidence, names: Naming) -> Section | None:
     """Runs that went wrong; None where there are none."""
     if not evidence.wrong:
         return None
-    rows = [
-        (
-            Cell(names.arm(run.encoder, run.curriculum)),
-            Cell(names.target(run.target)),
-            Cell(str(run.seed)),
-            Cell(_KINDS[run.kind], sub="" if run.languages is None else f"{run.languages} of {run.of} languages"),
-            Cell(words.score(run.score)),
-            Cell(words.score(run.usual)),
-        )
-        for run in evidence.wrong
-    ]
     text = Text(
-        f"{words.counted(len(rows), 'run')} ended where a run should not. They are part of what an arm does, so they "
-        "stay in every mean and interval."
+        f"{words.counted(len(evidence.wrong), 'run')} ended where a run should not. They are part of what an arm does, "
+        "so they stay in every mean and interval."
     )
-    table = Table(
-        caption="Runs that went wrong; the usual score is the median over the arm's seeds.",
-        columns=(
-            Column("Arm", numeric=False),
-            Column("Target", numeric=False),
-            Column("Seed"),
-            Column("What is wrong", numeric=False),
-            Column("Score"),
-            Column("Usual"),
+    shown = table(
+        "Runs that went wrong; the usual score is the median over the arm's seeds.",
+        evidence.wrong,
+        label("Arm", lambda w: names.arm(w.encoder, w.curriculum)),
+        label("Target", lambda w: names.target(w.target)),
+        Field("Seed", lambda w: str(w.seed)),
+        label(
+            "What is wrong",
+            lambda w: Cell(_KINDS[w.kind], sub="" if w.languages is None else f"{w.languages} of {w.of} languages"),
         ),
-        rows=tuple(rows),
+        Field("Score", lambda w: words.score(w.score)),
+        Field("Usual", lambda w: words.score(w.usual)),
         source="tables/wrong_runs.csv",
     )
-    return Section(
-        "wrong", "Runs that went wrong", (text, Fold("Show them", table)) if len(rows) > 12 else (text, table)
-    )
+    return Section("wrong", "Runs that went wrong", (text, Fold("Show them", shown) if len(shown.rows) > 12 else shown))

@@ -15,7 +15,7 @@ from stilts_core.analysis.scores import Scores
 from stilts_core.catalog.bibliography import bibliography
 from stilts_core.catalog.load import load_catalogue
 from stilts_core.model import digest
-from stilts_core.planning.plan import EncoderSource
+from stilts_core.planning.params import EncoderSource
 
 _CITED = re.compile(r" ?⟦([a-z0-9;-]+)⟧")
 SHOWN = 16
@@ -89,7 +89,7 @@ def methods(scores: Scores, evidence: Evidence, record: Sequence[str] = ()) -> M
     if "crossed" in used:
         sentences.append(
             "Intervals of 95 % are t intervals for seeds crossed with test examples (standard errors as for readers by "
-            f"cases, degrees of freedom midway between Satterthwaite's and Cochran's){cite('crossed')}; examples of "
+            f"cases, degrees of freedom between Satterthwaite's and Cochran's){cite('crossed')}; examples of "
             "parallel test sets are taken jointly over languages."
         )
     else:

@@ -13,7 +13,8 @@ from stilts_core.analysis.report.figures import Style, key_mark
 from stilts_core.catalog.load import Catalogue, load_catalogue
 from stilts_core.catalog.models import Language, Metric
 from stilts_core.data.root import overlay_for
-from stilts_core.planning.plan import EvaluateParams, Plan
+from stilts_core.planning.params import EvaluateParams
+from stilts_core.planning.plan import Plan
 from stilts_core.spec.study import BASELINE, Curriculum, Encoder, Study
 
 LONGEST_HEAD = 14

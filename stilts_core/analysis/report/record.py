@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from stilts_core.analysis.collected import Collected
@@ -10,26 +10,31 @@ from stilts_core.analysis.frame import rows_of
 from stilts_core.analysis.gaps import Gap
 from stilts_core.analysis.provenance import provenance
 from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, Column, Facts, Fold, Section, Table, Text
+from stilts_core.analysis.report.blocks import Block, Cell, Facts, Fold, Section, Table, Text
+from stilts_core.analysis.report.columns import Field, label, table
 from stilts_core.analysis.report.names import Names
-from stilts_core.catalog.models import Hyper
-from stilts_core.planning.plan import DataFile, EncoderSource, EvaluateParams, StageKind, TrainParams
+from stilts_core.analysis.scores import TargetScores
+from stilts_core.catalog.models import Hyper, Language
+from stilts_core.planning.params import EncoderSource, EvaluateParams, TrainParams
+from stilts_core.planning.plan import DataFile, StageKind
 
 SHOWN_DIGEST = 12
 
 
 def arms_section(collected: Collected, names: Names) -> Section:
     """What is compared."""
-    encoders = Table(
-        caption="Encoders.",
-        columns=(Column("Encoder", numeric=False), Column("Origin", numeric=False)),
-        rows=tuple((Cell(name), Cell(names.encoder(name))) for name in collected.scores.encoders),
+    encoders = table(
+        "Encoders.",
+        collected.scores.encoders,
+        label("Encoder", lambda name: Cell(name)),
+        label("Origin", lambda name: names.encoder(name)),
         css="prose",
     )
-    curricula = Table(
-        caption="Curricula: what an encoder is trained on before the target.",
-        columns=(Column("Curriculum", numeric=False), Column("Steps", numeric=False)),
-        rows=tuple((Cell(name, mark=names.key(name)), Cell(names.steps(name))) for name in collected.scores.curricula),
+    curricula = table(
+        "Curricula: what an encoder is trained on before the target.",
+        collected.scores.curricula,
+        label("Curriculum", lambda name: Cell(name, mark=names.key(name))),
+        label("Steps", lambda name: names.steps(name)),
         css="prose",
     )
     return Section("arms", "Arms", (encoders, curricula))
@@ -44,10 +49,6 @@ def missing_section(collected: Collected, names: Names) -> Section:
     for gap in collected.gaps:
         key = (names.arm(gap.encoder, gap.curriculum), gap.target, _languages_of(gap), gap.reason)
         grouped.setdefault(key, []).append(gap.seed)
-    rows = tuple(
-        (Cell(arm), Cell(names.target(target)), Cell(", ".join(map(str, seeds))), Cell(languages), Cell(reason))
-        for (arm, target, languages, reason), seeds in grouped.items()
-    )
     count = words.counted(len(collected.plan.cells), "cell")
     verb = "lacks" if len(collected.gaps) == 1 else "lack"
     text = (
@@ -59,16 +60,19 @@ def missing_section(collected: Collected, names: Names) -> Section:
             f" {words.counted(diverged, 'cell')} {'has' if diverged == 1 else 'have'} none because a training diverged:"
             " that is what these settings gave, and is counted as neither a score nor a failure of the machines."
         )
-    heads = ("Arm", "Target", "Seeds", "Languages", "Why")
-    table = Table(
-        caption="Cells without all of their scores."
+    shown = table(
+        "Cells without all of their scores."
         + (words.NOT_ZERO_SHOT_MEANS if any(words.NOT_ZERO_SHOT in key[2] for key in grouped) else ""),
-        columns=tuple(Column(head, numeric=False) for head in heads),
-        rows=rows,
+        grouped,
+        label("Arm", lambda key: key[0]),
+        label("Target", lambda key: names.target(key[1])),
+        label("Seeds", lambda key: ", ".join(map(str, grouped[key]))),
+        label("Languages", lambda key: key[2]),
+        label("Why", lambda key: key[3]),
         css="prose",
         source="tables/missing.csv",
     )
-    return Section("missing", "What is missing", (Text(text), table))
+    return Section("missing", "What is missing", (Text(text), shown))
 
 
 def _languages_of(gap: Gap) -> str:
@@ -89,29 +93,28 @@ def chance_section(collected: Collected, names: Names) -> Section | None:
     if not found:
         return None
     totals = {(row.encoder, row.curriculum, row.target): row for row in collected.summary}
-    rows = []
-    for key, marks in found.items():
-        counts = [sum(map(len, marks.get(metric, {}).values())) for metric in ("at_chance", "degenerate")]
-        languages = words.listed([_times(code, runs) for code, runs in marks.get("at_chance", {}).items()])
-        rows.append(
-            (
-                Cell(names.arm(key[0], key[1])),
-                Cell(names.target(key[2])),
-                *(Cell(f"{count} of {totals[key].scores}" if count else "0") for count in counts),
-                Cell(languages or words.NOTHING),
-            )
-        )
-    table = Table(
-        caption="Scores at the level of guessing, and degenerate ones, by arm and target. They count in every mean."
-        + (words.NOT_ZERO_SHOT_MEANS if any(words.NOT_ZERO_SHOT in cells[-1].text for cells in rows) else ""),
-        columns=(
-            Column("Arm", numeric=False),
-            Column("Target", numeric=False),
-            Column("At chance"),
-            Column("Degenerate"),
-            Column("Languages at chance (runs)", numeric=False),
+    at_chance = {key: marks.get("at_chance", {}) for key, marks in found.items()}
+    seen = any(words.NOT_ZERO_SHOT in code for languages in at_chance.values() for code in languages)
+
+    def counted(head: str, metric: str) -> Field[tuple[str, str, str]]:
+        def of(key: tuple[str, str, str]) -> str:
+            count = sum(map(len, found[key].get(metric, {}).values()))
+            return f"{count} of {totals[key].scores}" if count else "0"
+
+        return Field(head, of)
+
+    shown = table(
+        "Scores at the level of guessing, and degenerate ones, by arm and target. They count in every mean."
+        + (words.NOT_ZERO_SHOT_MEANS if seen else ""),
+        found,
+        label("Arm", lambda key: names.arm(key[0], key[1])),
+        label("Target", lambda key: names.target(key[2])),
+        counted("At chance", "at_chance"),
+        counted("Degenerate", "degenerate"),
+        label(
+            "Languages at chance (runs)",
+            lambda key: words.listed([_times(*one) for one in at_chance[key].items()]) or words.NOTHING,
         ),
-        rows=tuple(rows),
         css="prose",
         source="tables/languages.csv",
     )
@@ -119,7 +122,7 @@ def chance_section(collected: Collected, names: Names) -> Section | None:
         "A score is at chance when it is not above guessing by more than two standard errors, and degenerate when the "
         "model gave one answer to more than 99 % of the examples. A difference between such scores says little."
     )
-    return Section("chance", "At the level of guessing", (text, table))
+    return Section("chance", "At the level of guessing", (text, shown))
 
 
 def _times(code: str, runs: set[str]) -> str:
@@ -129,24 +132,16 @@ def _times(code: str, runs: set[str]) -> str:
 def ran_section(collected: Collected) -> Section:
     """Time, machines, packages, and the trainings."""
     found = provenance(collected.plan, collected.manifests)
-    rows = tuple(
-        (
-            Cell(kind.kind),
-            Cell(str(kind.planned)),
-            Cell(str(kind.committed)),
-            Cell(words.duration(kind.seconds)),
-            Cell(words.duration(kind.longest)),
-            Cell(str(kind.retried)),
-        )
-        for kind in found.kinds
-        if kind.planned
-    )
-    heads = ("Planned", "Done", "Time of all", "Longest", "Retried")
     blocks: list[Block] = [
-        Table(
-            caption="Stages by kind. Retried stages took more than one attempt.",
-            columns=(Column("Kind", numeric=False), *(Column(head) for head in heads)),
-            rows=rows,
+        table(
+            "Stages by kind. Retried stages took more than one attempt.",
+            [kind for kind in found.kinds if kind.planned],
+            label("Kind", lambda kind: kind.kind),
+            Field("Planned", lambda kind: str(kind.planned)),
+            Field("Done", lambda kind: str(kind.committed)),
+            Field("Time of all", lambda kind: words.duration(kind.seconds)),
+            Field("Longest", lambda kind: words.duration(kind.longest)),
+            Field("Retried", lambda kind: str(kind.retried)),
         )
     ]
     facts = (
@@ -173,29 +168,23 @@ def _facts(counts: tuple[tuple[str, int], ...]) -> str:
 
 
 def _trainings(collected: Collected) -> Table:
-    rows = []
-    for stage in collected.plan.stages:
-        manifest = collected.manifests.get(stage.fingerprint)
-        if stage.kind not in (StageKind.TRAIN, StageKind.PRETRAIN) or manifest is None:
-            continue
-        metrics = manifest.metrics
-        rows.append(
-            (
-                Cell(stage.label or stage.kind.value, sub=stage.fingerprint[:SHOWN_DIGEST]),
-                Cell(_whole(metrics.get("steps"))),
-                Cell(_whole(metrics.get("best_step"))),
-                Cell(_whole(metrics.get("examples"))),
-                Cell(_whole(metrics.get("tokens"))),
-                Cell(f"{_real(metrics.get('loss_first'))} → {_real(metrics.get('loss_last'))}"),
-                Cell(_dev(metrics.get("dev"))),
-                Cell(words.duration(_seconds(manifest.run.get("seconds")))),
-            )
-        )
-    heads = ("Steps", "Best step", "Examples", "Tokens", "Loss, first → last", "Development score", "Time")
-    return Table(
-        caption="Trainings that have committed.",
-        columns=(Column("Training", numeric=False), *(Column(head) for head in heads)),
-        rows=tuple(rows),
+    committed = [
+        (stage, manifest, manifest.metrics)
+        for stage in collected.plan.stages
+        if stage.kind in (StageKind.TRAIN, StageKind.PRETRAIN)
+        and (manifest := collected.manifests.get(stage.fingerprint)) is not None
+    ]
+    return table(
+        "Trainings that have committed.",
+        committed,
+        label("Training", lambda t: Cell(t[0].label or t[0].kind.value, sub=t[0].fingerprint[:SHOWN_DIGEST])),
+        Field("Steps", lambda t: _whole(t[2].get("steps"))),
+        Field("Best step", lambda t: _whole(t[2].get("best_step"))),
+        Field("Examples", lambda t: _whole(t[2].get("examples"))),
+        Field("Tokens", lambda t: _whole(t[2].get("tokens"))),
+        Field("Loss, first → last", lambda t: f"{_real(t[2].get('loss_first'))} → {_real(t[2].get('loss_last'))}"),
+        Field("Development score", lambda t: _dev(t[2].get("dev"))),
+        Field("Time", lambda t: words.duration(_seconds(t[1].run.get("seconds")))),
     )
 
 
@@ -262,27 +251,22 @@ def _hypers(collected: Collected) -> Table:
             key = stage.params.hyper.model_dump_json()
             trained = " + ".join(task.task for task in stage.params.tasks)
             using.setdefault(key, (stage.params.hyper, {}))[1][trained] = None
-    rows = []
-    for hyper, tasks in using.values():
-        length = f"{hyper.epochs:g} epochs" + (f", at most {hyper.max_steps:,} steps" if hyper.max_steps else "")
-        stop = f"patience {hyper.patience}" if hyper.patience else "to the end"
-        rows.append(
-            (
-                Cell(words.listed(list(tasks))),
-                Cell(f"{hyper.learning_rate:g}"),
-                Cell(str(hyper.batch_size)),
-                Cell(length),
-                Cell(f"{hyper.warmup:g}"),
-                Cell(f"{hyper.weight_decay:g}"),
-                Cell(str(hyper.max_length)),
-                Cell(stop),
-            )
-        )
-    heads = ("Learning rate", "Batch", "Length", "Warm-up", "Weight decay", "Tokens", "Stops")
-    return Table(
-        caption="Settings of the trainings.",
-        columns=(Column("Training on", numeric=False), *(Column(head) for head in heads)),
-        rows=tuple(rows),
+    return table(
+        "Settings of the trainings.",
+        using.values(),
+        label("Training on", lambda one: words.listed(list(one[1]))),
+        Field("Learning rate", lambda one: f"{one[0].learning_rate:g}"),
+        Field("Batch", lambda one: str(one[0].batch_size)),
+        Field(
+            "Length",
+            lambda one: (
+                f"{one[0].epochs:g} epochs" + (f", at most {one[0].max_steps:,} steps" if one[0].max_steps else "")
+            ),
+        ),
+        Field("Warm-up", lambda one: f"{one[0].warmup:g}"),
+        Field("Weight decay", lambda one: f"{one[0].weight_decay:g}"),
+        Field("Tokens", lambda one: str(one[0].max_length)),
+        Field("Stops", lambda one: f"patience {one[0].patience}" if one[0].patience else "to the end"),
     )
 
 
@@ -296,34 +280,25 @@ def _data(collected: Collected) -> Iterator[Table]:
         encoder = getattr(stage.params, "encoder", None)
         if isinstance(encoder, EncoderSource):
             encoders.setdefault(encoder.digest, encoder)
-    rows = [
-        (
-            Cell(encoder.location, sub=encoder.revision or ""),
-            Cell("encoder"),
-            Cell(words.NOTHING),
-            Cell(digest[:SHOWN_DIGEST]),
-        )
-        for digest, encoder in encoders.items()
-    ]
-    rows += [
-        (
-            Cell(file.path),
-            Cell(file.format),
-            Cell(words.size(file.size)),
-            Cell(file.sha256[:SHOWN_DIGEST], title=file.sha256),
-        )
-        for _, file in sorted(files.items())
-    ]
-    if rows:
-        yield Table(
-            caption="Data files, with the beginning of their SHA-256.",
-            columns=(
-                Column("File", numeric=False),
-                Column("Format", numeric=False),
-                Column("Size"),
-                Column("SHA-256", numeric=False),
+    read: list[DataFile | EncoderSource] = [*encoders.values(), *(file for _, file in sorted(files.items()))]
+    if read:
+        yield table(
+            "Data files, with the beginning of their SHA-256.",
+            read,
+            label(
+                "File",
+                lambda one: Cell(one.path) if isinstance(one, DataFile) else Cell(one.location, sub=one.revision or ""),
             ),
-            rows=tuple(rows),
+            label("Format", lambda one: one.format if isinstance(one, DataFile) else "encoder"),
+            Field("Size", lambda one: words.size(one.size) if isinstance(one, DataFile) else words.NOTHING),
+            label(
+                "SHA-256",
+                lambda one: (
+                    Cell(one.sha256[:SHOWN_DIGEST], title=one.sha256)
+                    if isinstance(one, DataFile)
+                    else Cell(one.digest[:SHOWN_DIGEST])
+                ),
+            ),
             css="data",
         )
 
@@ -331,32 +306,38 @@ def _data(collected: Collected) -> Iterator[Table]:
 def languages_section(collected: Collected, names: Names) -> Section:
     """What is known of the languages, with the targets that have them."""
     targets = collected.scores.targets
-    rows = []
-    for code in dict.fromkeys(code for target in targets for code in target.languages):
-        known = names.known_language(code)
-        size = known.cc100_gib if known else None
-        rows.append(
-            (
-                Cell(names.language(code), sub=code, css="language"),
-                Cell(known.family if known else words.NOTHING),
-                Cell(known.script if known else words.NOTHING),
-                Cell(known.morphology if known else words.NOTHING),
-                Cell(words.NOTHING if size is None else f"{size:.1f}"),
-                *(Cell("●" if code in target.languages else "", css="tick") for target in targets),
-            )
+
+    def known(head: str, of: Callable[[Language], str], title: str = "", *, numeric: bool = False) -> Field[str]:
+        def cell(code: str) -> str:
+            language = names.known_language(code)
+            return of(language) if language else words.NOTHING
+
+        return Field(head, cell, title, numeric)
+
+    def evaluated(target: TargetScores) -> Field[str]:
+        return Field(
+            names.short_target(target.target),
+            lambda code: Cell("●" if code in target.languages else "", css="tick"),
+            title=names.target(target.target),
         )
-    columns = (
-        Column("Language", numeric=False),
-        Column("Family", numeric=False),
-        Column("Script", numeric=False),
-        Column("Morphology", numeric=False),
-        Column("CC-100, GiB", title="size of the language in the CC-100 corpus"),
-        *(Column(names.short_target(target.target), title=names.target(target.target)) for target in targets),
+
+    shown = table(
+        "Languages, and the targets that evaluate them: ●.",
+        dict.fromkeys(code for target in targets for code in target.languages),
+        label("Language", lambda code: Cell(names.language(code), sub=code, css="language")),
+        known("Family", lambda one: one.family),
+        known("Script", lambda one: one.script),
+        known("Morphology", lambda one: one.morphology),
+        known(
+            "CC-100, GiB",
+            lambda one: words.NOTHING if one.cc100_gib is None else f"{one.cc100_gib:.1f}",
+            "size of the language in the CC-100 corpus",
+            numeric=True,
+        ),
+        *map(evaluated, targets),
+        css="ticks",
     )
-    table = Table(
-        caption="Languages, and the targets that evaluate them.", columns=columns, rows=tuple(rows), css="ticks"
-    )
-    return Section("languages", "Languages", (table,))
+    return Section("languages", "Languages", (shown,))
 
 
 def files_section() -> Section:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 
 from stilts_core.analysis.collected import Collected
 from stilts_core.analysis.report import words
-from stilts_core.analysis.report.blocks import Block, Cell, Column, DotPlot, Part, Plot, Section, Table, Text
+from stilts_core.analysis.report.blocks import Block, Cell, DotPlot, Part, Plot, Section, Table, Text
+from stilts_core.analysis.report.columns import Field, label, table
 from stilts_core.analysis.report.figures import (
     Curve,
     Dots,
@@ -26,8 +28,8 @@ from stilts_core.analysis.report.names import Names, Naming
 from stilts_core.analysis.scores import Scores, TargetScores
 from stilts_core.analysis.summary import ENGLISH, Spread, Summary, baseline_of
 from stilts_core.analysis.table import SCORE
-from stilts_core.analysis.tables import LanguageCell, StateCurve, language_cell, state_curves
-from stilts_core.planning.plan import EvaluateParams
+from stilts_core.analysis.tables import LanguageCell, StateCurve, language_cells, state_curves
+from stilts_core.planning.params import EvaluateParams
 from stilts_core.spec.study import BASELINE
 
 Grid = dict[tuple[int, int], list[LanguageCell]]
@@ -56,20 +58,22 @@ def _blocks(collected: Collected, names: Names, target: TargetScores, curves: Se
         yield Text("Nothing has been measured on this target yet.")
         return
     yield _arms(rows, names)
+    grid = language_grid(scores, target)
     for e, encoder in enumerate(scores.encoders):
-        yield from language_blocks(scores, names, target, e)
+        yield from language_blocks(scores, names, target, grid, e)
         mine = [curve for curve in curves if curve.encoder == encoder]
         if mine:
             yield _states(mine, names, target.target, encoder)
 
 
-def language_blocks(scores: Scores, names: Naming, target: TargetScores, e: int) -> Iterator[Block]:
+def language_grid(scores: Scores, target: TargetScores) -> Grid:
+    """The languages of a target in every arm."""
+    arms = product(range(len(scores.encoders)), range(len(scores.curricula)))
+    return {(e, c): language_cells(scores, target, e, c) for e, c in arms}
+
+
+def language_blocks(scores: Scores, names: Naming, target: TargetScores, grid: Grid, e: int) -> Iterator[Block]:
     """The languages of a target with one encoder, as a figure and as a table; nothing without scores."""
-    grid: Grid = {
-        (e, c): [language_cell(scores, target, e, c, place) for place in range(len(target.languages))]
-        for e in range(len(scores.encoders))
-        for c in range(len(scores.curricula))
-    }
     limit = gain_limit(cell.gain.mean or 0.0 for cells in grid.values() for cell in cells)
     if any(cell.score.values for c in range(len(scores.curricula)) for cell in grid[e, c]):
         order = _order(target, grid, e, baseline_of(scores))
@@ -102,41 +106,43 @@ def _arms(rows: Sequence[Summary], names: Names) -> Table:
         text = words.signed(value.mean) if signs else words.score(value.mean)
         return Cell(text, sub="" if value.sd is None else f"± {words.score(value.sd)}")
 
-    with_english = any(row.transfer_gap.values for row in rows)
-    unseen = Column("Zero-shot", title="mean over the languages of which the arm has seen no labelled data")
-    columns = [Column("Arm", numeric=False), Column("Mean"), unseen, Column("Gain")]
-    if with_english:
-        columns += [
-            Column("English"),
-            Column("Other languages"),
-            Column("Transfer gap", title="English less the mean of the other languages"),
-        ]
-    columns += [
-        Column("Runs", title="distinct runs of the seeds asked for"),
-        Column("At chance", title="single scores that can't be told from guessing"),
-    ]
-    body = []
-    for row in rows:
-        cells = [
-            Cell(names.arm(row.encoder, row.curriculum), mark=names.key(row.curriculum)),
-            spread(row.score),
-            zero_shot_cell(row),
-            Cell("", css="none") if row.curriculum == BASELINE else spread(row.gain, signs=True),
-        ]
-        if with_english:
-            cells += [spread(row.english), spread(row.others), spread(row.transfer_gap, signs=True)]
-        runs = f"{row.runs} of {row.seeds} seeds" if row.missing else words.counted(row.seeds, "seed")
-        cells += [
-            Cell(str(row.runs), sub=runs if row.runs != row.seeds else "", title=row.note),
-            Cell(f"{row.at_chance} of {row.scores}" if row.at_chance else "0" if row.scores else words.NOTHING),
-        ]
-        body.append(tuple(cells))
-    return Table(
-        caption="Arms: mean over the languages and standard deviation over distinct runs, percent; gains in points.",
-        columns=tuple(columns),
-        rows=tuple(body),
+    english: tuple[Field[Summary], ...] = (
+        Field("English", lambda row: spread(row.english)),
+        Field("Other languages", lambda row: spread(row.others)),
+        Field(
+            "Transfer gap",
+            lambda row: spread(row.transfer_gap, signs=True),
+            title="English less the mean of the other languages",
+        ),
+    )
+    return table(
+        "Arms: mean over the languages and standard deviation over distinct runs, percent; gains in points.",
+        rows,
+        label("Arm", lambda row: Cell(names.arm(row.encoder, row.curriculum), mark=names.key(row.curriculum))),
+        Field("Mean", lambda row: spread(row.score)),
+        Field(
+            "Zero-shot",
+            zero_shot_cell,
+            title="mean over the languages of which the arm has seen no labelled data",
+        ),
+        Field(
+            "Gain",
+            lambda row: Cell("", css="none") if row.curriculum == BASELINE else spread(row.gain, signs=True),
+        ),
+        *(english if any(row.transfer_gap.values for row in rows) else ()),
+        Field("Runs", _runs_cell, title="distinct runs of the seeds asked for"),
+        Field(
+            "At chance",
+            lambda row: f"{row.at_chance} of {row.scores}" if row.at_chance else "0" if row.scores else words.NOTHING,
+            title="single scores that can't be told from guessing",
+        ),
         source="summary.csv",
     )
+
+
+def _runs_cell(row: Summary) -> Cell:
+    runs = f"{row.runs} of {row.seeds} seeds" if row.missing else words.counted(row.seeds, "seed")
+    return Cell(str(row.runs), sub=runs if row.runs != row.seeds else "", title=row.note)
 
 
 def _order(target: TargetScores, grid: Grid, e: int, base: int | None) -> list[int]:
@@ -193,26 +199,30 @@ def _languages(
     limit: float,
 ) -> Table:
     curricula = scores.curricula
+
+    def column(c: int) -> Field[int]:
+        return Field(curricula[c], lambda place: _language_cell(grid[e, c][place], limit))
+
     coloured = any(grid[e, c][place].gain.values for c in range(len(curricula)) for place in order)
-    rows = []
-    for place in order:
-        code = target.languages[place]
-        cells = [_language_cell(grid[e, c][place], limit) for c in range(len(curricula))]
-        rows.append((Cell(names.language(code), sub=code, css="language"), *cells))
-    colours = ", coloured by the difference to the baseline in points" if coloured else ""
     marks = [cell for c in range(len(curricula)) for cell in grid[e, c]]
     chance = " c: at the level of guessing." if any(cell.at_chance for cell in marks) else ""
     degenerate = " d: nearly one answer to everything." if any(cell.degenerate for cell in marks) else ""
     seen = words.NOT_ZERO_SHOT_MEANS if any(not cell.zero_shot for cell in marks) else ""
-    return Table(
-        caption=names.with_encoder("Languages by curricula", scores.encoders[e])
-        + f". Mean and standard deviation over distinct runs, percent{colours}.{chance}{degenerate}{seen}",
-        columns=(Column("Language", numeric=False), *(Column(curriculum) for curriculum in curricula)),
-        rows=tuple(rows),
+    return table(
+        names.with_encoder("Languages by curricula", scores.encoders[e])
+        + f". Mean and standard deviation over distinct runs, percent.{chance}{degenerate}{seen}",
+        order,
+        label("Language", lambda place: _language(target.languages[place], names)),
+        *map(column, range(len(curricula))),
         css="languages",
         colours=colour_key(limit) if coloured else (),
+        hue="Coloured by the difference to the baseline in points." if coloured else "",
         source="tables/languages.csv",
     )
+
+
+def _language(code: str, names: Naming) -> Cell:
+    return Cell(names.language(code), sub=code, css="language")
 
 
 def _language_cell(cell: LanguageCell, limit: float) -> Cell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stilts_core.errors import SpecError
-from stilts_core.planning.plan import EncoderSource
+from stilts_core.planning.params import EncoderSource
 
 
 def check_reach(data_root: str, encoders: Mapping[str, EncoderSource]) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from stilts_core.engine.graph import Capacity
 from stilts_core.errors import SpecError
-from stilts_core.planning.plan import CostParams, Stage, StageKind
+from stilts_core.planning.params import CostParams
+from stilts_core.planning.plan import Stage, StageKind
 from stilts_core.spec.profile import Placement
 from stilts_core.stages.context import Resources
 

@@ -89,7 +89,7 @@ def score_candidates(request: Request, candidates: Mapping[tuple[str, str], floa
             "precision": at.precision,
             "recall": at.recall,
             "threshold": threshold,
-            "oracle_f1": best.f1,
+            "f1_oracle": best.f1,
             "oracle_threshold": oracle,
             "candidates": len(candidates),
         }

@@ -120,6 +120,21 @@ def test_degrees_of_freedom_lie_between_those_of_the_parts_and_their_sum(parts: 
     assert min(df for _, df in parts) <= found <= sum(df for _, df in parts)
 
 
+@pytest.mark.parametrize(("seeds", "least", "most"), [(2, 0.928, 0.968), (3, 0.945, 0.96), (5, 0.948, 0.956)])
+def test_few_seeds_hold_their_level_whatever_share_of_the_variance_is_theirs(
+    seeds: int, least: float, most: float
+) -> None:
+    draws = 400
+    variance = stats.chi2.ppf((np.arange(draws) + 0.5) / draws, seeds - 1) / (seeds - 1)
+    for share in np.linspace(0, 1, 11):
+        held = []
+        for drawn in variance:
+            parts = [(share * float(drawn), seeds - 1), (1 - share, 10**6)]
+            reach = stats.t.ppf(0.975, degrees_of_freedom(parts)) * np.sqrt(sum(part for part, _ in parts))
+            held.append(2 * stats.norm.cdf(reach) - 1)
+        assert least <= np.mean(held) <= most
+
+
 def test_bca_is_that_of_scipy_on_the_same_draws() -> None:
     data = np.random.default_rng(3).exponential(size=40)
     theirs = stats.bootstrap((data,), np.mean, n_resamples=2000, method="BCa", rng=np.random.default_rng(4))

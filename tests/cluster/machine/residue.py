@@ -18,6 +18,8 @@ _SETTINGS = (
     *("kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"),
 )
 _BEFORE = "before.json"
+# A container engine's own, in the same packet filter: of the plugin "firewall", which no node of ours has.
+_ENGINES = ("CNI-ADMIN", "CNI-FORWARD")
 
 
 def remember(places: Places) -> None:
@@ -60,7 +62,8 @@ def residue(places: Places) -> list[str]:
     for line in run("ip", "route", "show", "table", "all").stdout.splitlines():
         found += [f"route {line}"] if any(f" {subnet}" in f" {line}" for subnet in subnets) else []
     for line in run("iptables-save", check=False).stdout.splitlines():
-        if any(subnet in line for subnet in subnets) or "KUBE-" in line or "ST-" in line or "CNI-" in line:
+        of_nodes = "CNI-" in line and not any(name in line for name in _ENGINES)
+        if any(subnet in line for subnet in subnets) or "KUBE-" in line or "ST-" in line or of_nodes:
             found.append(f"packet filter rule {line}")
     found += [f"control group {group}" for group in groups("stilts-node*")]
     return found

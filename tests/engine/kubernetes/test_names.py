@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stilts_core.engine.kubernetes import names
-from stilts_core.planning.plan import Stage, StageKind, TextParams
+from stilts_core.planning.params import TextParams
+from stilts_core.planning.plan import Stage, StageKind
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")

@@ -19,18 +19,8 @@ from pod_support import FIRST, Cluster, Pod
 from synthetic import LABELS, VOCABULARY, settings, write_dataset
 
 from stilts_core.catalog.models import Head, Hyper
-from stilts_core.planning.plan import (
-    KIND_VERSIONS,
-    UNCAPPED,
-    EncoderSource,
-    Plan,
-    Stage,
-    StageKind,
-    TaskParams,
-    TrainParams,
-    TrainTask,
-    fingerprint,
-)
+from stilts_core.planning.params import UNCAPPED, EncoderSource, TaskParams, TrainParams, TrainTask
+from stilts_core.planning.plan import KIND_VERSIONS, Plan, Stage, StageKind, fingerprint
 from stilts_core.storage.attempts import new_attempt, read_heartbeat
 from stilts_core.storage.commit import commit_stage, materialise, read_manifest
 
