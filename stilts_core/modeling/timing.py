@@ -72,6 +72,13 @@ class Block(NamedTuple):
     joules: float | None
 
 
+class Rows(NamedTuple):
+    """What was measured, in its order."""
+
+    passes: Sequence[Pass]
+    blocks: Sequence[Block]
+
+
 @dataclass(frozen=True, slots=True)
 class Design:
     """What is timed; see `planning.params.CostParams`."""
@@ -134,6 +141,8 @@ class Timing:
         sentences: of each model.
         tick: called after each condition with those that are done and all of them, 0 until the first block is done;
             may raise to stop.
+        known: the rows of a block that an earlier attempt has measured, None where there are none.
+        keep: called with the rows of each block that was measured now.
     """
 
     design: Design
@@ -143,6 +152,8 @@ class Timing:
     energy: EnergyMeter
     memory: MemoryMeter
     tick: Callable[[int, int], None] = lambda done, total: None
+    known: Callable[[int], Rows | None] = lambda block: None
+    keep: Callable[[int, Rows], None] = lambda block, rows: None
     clock: Callable[[], float] = time.perf_counter
     passes: list[Pass] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
@@ -153,12 +164,22 @@ class Timing:
         design = self.design
         groups = self._groups()
         for block in range(design.blocks):
-            random = np.random.default_rng([_ORDER, block])
-            turns = list(product(groups, design.precisions))
-            for place in random.permutation(len(turns)):
-                group, precision = turns[place]
-                self._turn(group, precision, block, random)
+            rows = self.known(block)
+            if rows is None:
+                passes, blocks = len(self.passes), len(self.blocks)
+                self._block(groups, block)
+                self.keep(block, Rows(self.passes[passes:], self.blocks[blocks:]))
+            else:
+                self.passes += rows.passes
+                self.blocks += rows.blocks
             self._total = len(self.blocks) // (block + 1) * design.blocks
+
+    def _block(self, groups: Sequence[tuple[int, ...]], block: int) -> None:
+        random = np.random.default_rng([_ORDER, block])
+        turns = list(product(groups, self.design.precisions))
+        for place in random.permutation(len(turns)):
+            group, precision = turns[place]
+            self._turn(group, precision, block, random)
 
     def _groups(self) -> list[tuple[int, ...]]:
         """The models that are in memory together: all of them where they are small, else each alone."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,12 @@ from stilts_core.modeling.exits import exit_answers, exit_weights, train_exits
 from stilts_core.modeling.inference import Inference
 from stilts_core.modeling.meters import EnergyMeter, MemoryMeter
 from stilts_core.modeling.model import TaskModel, load_task_model
-from stilts_core.modeling.timing import EVERY, Block, Design, Pass, Sentences, Timing
-from stilts_core.planning.params import BLOCKS_FILE, COSTS_FILE, TIMINGS_FILE, CostParams, ExitParams
+from stilts_core.modeling.timing import EVERY, Design, Rows, Sentences, Timing
+from stilts_core.planning.params import COSTS_FILE, CostParams, ExitParams
+from stilts_core.stages.blocks import KeptBlocks, write_rows
 from stilts_core.stages.context import Progress, StageContext
+from stilts_core.stages.keeping import parts_of
+from stilts_core.stages.machine import cpu_model, device_name
 
 EXITS_FILE = "exits.json"
 
@@ -67,14 +69,22 @@ def _cost(context: StageContext, params: CostParams) -> dict[str, Any]:
 
     load_before = _load()
     energy, memory = EnergyMeter(device), MemoryMeter(device)
-    timing = Timing(design, load, [sentences[model.data] for model in params.models], device, energy, memory, tick)
+    parts = parts_of(
+        context,
+        machine=_device(device, context.resources.threads),
+        processor=device_name(device.type) if device.type == "cuda" else cpu_model(),
+    )
+    kept = KeptBlocks(parts, context.out.parent / "blocks")
+    own = [sentences[model.data] for model in params.models]
+    timing = Timing(design, load, own, device, energy, memory, tick, kept.known, kept.keep)
     timing.run()
-    _write(context, timing.passes, timing.blocks)
+    write_rows(Rows(timing.passes, timing.blocks), context.out)
     models = [_counted(load(number), sentences[one.data], params) for number, one in enumerate(params.models)]
     document = {
         "models": models,
         "device": _device(device, context.resources.threads),
         "load": {"before": load_before, "after": _load()},
+        "blocks_of_earlier_attempts": kept.used,
         "energy": {"source": energy.source, "absent": energy.absent},
         "memory": {"source": memory.source},
     }
@@ -83,7 +93,7 @@ def _cost(context: StageContext, params: CostParams) -> dict[str, Any]:
         "conditions": len({block.condition for block in timing.blocks}),
         "passes": len(timing.passes),
         "seconds_timed": round(sum(one.seconds for one in timing.passes), 3),
-        **{name: document[name] for name in ("device", "load", "energy", "memory")},
+        **{name: document[name] for name in ("device", "load", "blocks_of_earlier_attempts", "energy", "memory")},
     }
 
 
@@ -113,33 +123,6 @@ def _counted(model: TaskModel, sentences: Sentences, params: CostParams) -> dict
             for code, found in lengths.items()
         },
     }
-
-
-def _write(context: StageContext, passes: Sequence[Pass], blocks: Sequence[Block]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def keys(rows: Sequence[Pass] | Sequence[Block]) -> dict[str, Any]:
-        conditions = [row.condition for row in rows]
-        texts = ("precision", "tokens", "language")
-        whole = {
-            name: pa.array([getattr(c, name) for c in conditions], pa.string() if name in texts else pa.int32())
-            for name in conditions[0]._fields
-        }
-        return {**whole, "block": pa.array([row.block for row in rows], pa.int32())}
-
-    timings = {
-        **keys(passes),
-        "seconds": pa.array([one.seconds for one in passes], pa.float64()),
-        "real_tokens": pa.array([one.real for one in passes], pa.int32()),
-    }
-    of_blocks = {
-        **keys(blocks),
-        "peak_bytes": pa.array([one.memory for one in blocks], pa.float64()),
-        "joules": pa.array([one.joules for one in blocks], pa.float64()),
-    }
-    pq.write_table(pa.table(timings), context.out / TIMINGS_FILE, compression="zstd")
-    pq.write_table(pa.table(of_blocks), context.out / BLOCKS_FILE, compression="zstd")
 
 
 def _device(device: torch.device, threads: int) -> dict[str, Any]:

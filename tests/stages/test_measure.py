@@ -22,15 +22,19 @@ from stilts_core.data.vocabulary import train_tokenizer  # noqa: E402
 from stilts_core.errors import StoppedError  # noqa: E402
 from stilts_core.modeling import timing  # noqa: E402
 from stilts_core.planning.expand import make_plan  # noqa: E402
-from stilts_core.planning.params import CostParams, EncoderSource  # noqa: E402
+from stilts_core.planning.params import TIMINGS_FILE, CostParams, EncoderSource  # noqa: E402
 from stilts_core.planning.plan import Plan, StageKind  # noqa: E402
+from stilts_core.spec.profile import StoreSettings  # noqa: E402
 from stilts_core.spec.study import Study  # noqa: E402
-from stilts_core.stages.context import StageContext  # noqa: E402
+from stilts_core.stages.context import Progress, StageContext  # noqa: E402
 from stilts_core.stages.registry import stage_function  # noqa: E402
+from stilts_core.stages.saving import Saving  # noqa: E402
 from stilts_core.storage.attempts import new_attempt  # noqa: E402
 from stilts_core.storage.base import Store  # noqa: E402
 from stilts_core.storage.commit import commit_stage  # noqa: E402
+from stilts_core.storage.manifest import Attempt  # noqa: E402
 from stilts_core.storage.open import open_store  # noqa: E402
+from stilts_core.storage.parts import parts_prefix  # noqa: E402
 
 pytestmark = pytest.mark.train
 MEASURE = {
@@ -217,6 +221,42 @@ def test_a_measurement_stops_when_it_is_asked_to(ran: Ran, tmp_path: Path) -> No
     asked = StageContext(stage=context.stage, inputs=context.inputs, data={}, out=tmp_path, stop_requested=lambda: True)
     with pytest.raises(StoppedError):
         stage_function(StageKind.MEASURE)(asked)
+
+
+def test_a_measurement_goes_on_after_the_last_whole_block(ran: Ran, tmp_path: Path) -> None:
+    """Which blocks are whole when it is stopped is the machine's own doing: the second of three is under way."""
+    import pyarrow.parquet as pq
+
+    (one,) = ran.plan.measurements
+    store = StoreSettings(uri=str(tmp_path / "store"))
+
+    def attempt(number: int, stop_after: float = float("inf")) -> StageContext:
+        seen: list[Progress] = []
+        saving = Saving(store, Attempt(number=number, token=f"t{number}"), {}, tmp_path / f"scratch-{number}", 9.0)
+        return replace(
+            ran.contexts[one.fingerprint],
+            out=tmp_path / f"out-{number}" / "out",
+            saving=saving,
+            report=seen.append,
+            stop_requested=lambda: bool(seen) and seen[-1].total > 0 and seen[-1].step > stop_after,
+        )
+
+    first, second = attempt(1, stop_after=1), attempt(2)
+    for context in (first, second):
+        context.out.mkdir(parents=True)
+    with pytest.raises(StoppedError):
+        stage_function(StageKind.MEASURE)(first)
+    opened = open_store(str(tmp_path / "store"))
+    prefix = parts_prefix(one.fingerprint)
+    (kept,) = [each.key for each in opened.list(prefix) if each.key.endswith(TIMINGS_FILE)]
+    before = pq.read_table(tmp_path / "store" / kept).to_pylist()
+    metrics = stage_function(StageKind.MEASURE)(second)
+    rows = pq.read_table(second.out / TIMINGS_FILE).to_pylist()
+    assert metrics["blocks_of_earlier_attempts"] == 1
+    assert [row for row in rows if row["block"] == 0] == before
+    assert [row["block"] for row in rows] == sorted(row["block"] for row in rows)
+    undisturbed = pq.read_table(ran.folders[one.fingerprint] / TIMINGS_FILE).to_pylist()
+    assert [{**row, "seconds": 0} for row in rows] == [{**row, "seconds": 0} for row in undisturbed]
 
 
 def test_only_what_is_measured_decides_its_fingerprint(tmp_path: Path) -> None:
