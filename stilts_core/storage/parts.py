@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from stilts_core.errors import MissingInputError, StorageError
 from stilts_core.model import API_VERSION, Frozen
 from stilts_core.storage.base import Store
-from stilts_core.storage.hashing import describe, record_of
 from stilts_core.storage.keys import check_key
 from stilts_core.storage.manifest import Attempt, FileRecord, stage_prefix
+from stilts_core.storage.verified import bring
 
 _MANIFEST = "manifest.json"
 
@@ -122,18 +122,7 @@ class Parts:
 
     def _bring(self, manifest: PartManifest, file: str, wanted: FileRecord) -> Path:
         key = self._key(manifest.name, f"{manifest.attempt.folder}/{check_key(file)}")
-        local = self._store.local_path(key)
-        if local is None:
-            target = self._scratch / manifest.name / file
-            self._store.download(key, target, sha256=wanted.sha256, size=wanted.size)
-            return target
-        try:
-            found = record_of(local)
-        except OSError as error:
-            raise StorageError(f"{local} cannot be read: {error.strerror}") from error
-        if found != wanted:
-            raise StorageError(f"{local} should be {describe(wanted)}, but {describe(found)} is there.")
-        return local
+        return bring(self._store, key, wanted, self._scratch / manifest.name / file)
 
     def _key(self, name: str, file: str) -> str:
         return f"{parts_prefix(self._fingerprint)}{name}/{file}"

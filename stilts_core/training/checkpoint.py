@@ -22,7 +22,6 @@ from torch import Tensor, distributed
 from stilts_core.errors import IncompatibleCheckpointError, MissingInputError, StiltsError, StorageError
 from stilts_core.storage.base import Store
 from stilts_core.storage.generations import read_manifest
-from stilts_core.storage.hashing import describe, record_of
 from stilts_core.storage.manifest import Attempt, FileRecord
 from stilts_core.storage.resume import (
     ResumeManifest,
@@ -33,6 +32,7 @@ from stilts_core.storage.resume import (
     resume_prefix,
     state_folder,
 )
+from stilts_core.storage.verified import bring
 from stilts_core.training.cadence import Cadence
 from stilts_core.training.differences import compare
 from stilts_core.training.engine import Engine
@@ -329,18 +329,7 @@ class StoredCheckpoint:
         wanted = manifest.files.get(name)
         if wanted is None:
             raise StorageError(f"{key} is not in the manifest of its state.")
-        local = store.local_path(key)
-        if local is None:
-            target = self._place.scratch / "resume" / name
-            store.download(key, target, sha256=wanted.sha256, size=wanted.size)
-            return target
-        try:
-            found = record_of(local)
-        except OSError as error:
-            raise StorageError(f"{local} cannot be read: {error.strerror}") from error
-        if found != wanted:
-            raise StorageError(f"{local} should be {describe(wanted)}, but {describe(found)} is there.")
-        return local
+        return bring(store, key, wanted, self._place.scratch / "resume" / name)
 
     def _load(self, manifest: ResumeManifest, files: Mapping[str, Path], engine: Engine, position: Position) -> None:
         best_name = manifest.state.get("best")

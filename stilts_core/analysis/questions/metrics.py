@@ -250,7 +250,7 @@ def _table(relations: Sequence[Relation]) -> Table:
             lambda r: Cell(words.signed(r.found.pearson, 2), sub=span(r.found, 2), flag="●" if r.shown else ""),
         ),
         Field("Spearman", lambda r: words.signed(r.found.spearman, 2)),
-        Field("Kendall τ-b", lambda r: words.signed(r.found.kendall, 2)),
+        Field("Kendall τ‑b", lambda r: words.signed(r.found.kendall, 2)),
         Field("Given size", lambda r: words.NOTHING if r.partial is None else words.signed(r.partial.pearson, 2)),
         Field("p corrected", lambda r: corrected_cell(r)),
         Field("n", lambda r: str(r.found.n)),

@@ -171,7 +171,7 @@ def similarity(methods: Sequence[Method], trials: Mapping[str, float | None]) ->
         methods,
         label("Similarity", lambda m: Cell(m.title, sub=m.encoder)),
         Field("Spearman", lambda m: interval_cell(m.spearman, 2, flag="● " if m.shown else "")),
-        Field("Kendall τ-b", lambda m: words.signed(m.mean("kendall"), 2)),
+        Field("Kendall τ‑b", lambda m: words.signed(m.mean("kendall"), 2)),
         Field("nDCG", lambda m: words.score(m.mean("ndcg"), 2)),
         Field("Regret@1", lambda m: Cell(words.score(m.regret.estimate), sub=_later(m), title=ends(m.regret))),
         Field("Random", lambda m: words.score(_random(m, 1))),
