@@ -62,7 +62,7 @@ class RetrievalJudge:
                 continue
             queries, index = vectors[english], vectors[foreign]
             require_finite(queries, index)
-            (found,) = self.recall(lambda: [nearest(queries, index)])  # noqa: B023
+            (found,) = self.recall(lambda: [nearest(queries, index)])  # noqa: B023 (called at once)
             measures[f"accuracy@state{number:02d}"] = accuracy(found)
             if number == self.state:
                 result = found

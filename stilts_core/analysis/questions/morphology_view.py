@@ -245,8 +245,10 @@ def effects_of(model: Model | None, without: dict[str, Model | None]) -> Iterato
     for name, interval in model.effects.items() if model else ():
         yield "all families", name, interval
     for family, one in without.items():
-        for name in (AGGLUTINATIVE, f"{AGGLUTINATIVE} × size") if one else ():
-            yield f"without {family}", name, one.effects[name]  # type: ignore[union-attr]
+        if one is None:
+            continue
+        for name in (AGGLUTINATIVE, f"{AGGLUTINATIVE} × size"):
+            yield f"without {family}", name, one.effects[name]
 
 
 def model_csv(effects: Iterable[Effect]) -> CsvTable:
